@@ -1,0 +1,52 @@
+"""Old files: what users uploaded and tasks wrote is removed when nobody changed it for long."""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from config.logs import event
+from config.settings import Settings
+
+log = logging.getLogger("fasttask.expiry")
+
+
+def remove_expired_files(settings: Settings) -> int:
+    """Remove files below FILES_DIR last changed over FILE_EXPIRATION_SECONDS ago; how many.
+
+    FastTask's own folder is never touched, links are not followed, and folders that became empty
+    and are as old go as well. Of several processes that call this at once only one works.
+    """
+    lock_file = settings.fasttask_files_dir / "cleanup.lock"
+    with lock_file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return 0
+        oldest = time.time() - settings.file_expiration_seconds
+        return sum(_remove(p) for p in _expired(settings.files_dir, settings, oldest))
+
+
+def _expired(folder: Path, settings: Settings, oldest: float) -> Iterator[Path]:
+    """Everything below ``folder`` that is old enough, files before the folder they lie in."""
+    with os.scandir(folder) as entries:
+        for entry in list(entries):
+            path = Path(entry.path)
+            if path == settings.fasttask_files_dir:
+                continue
+            changed = entry.stat(follow_symlinks=False).st_mtime
+            if entry.is_dir(follow_symlinks=False):
+                yield from _expired(path, settings, oldest)
+            if changed < oldest:
+                yield path
+
+
+def _remove(path: Path) -> bool:
+    try:
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    except OSError:  # a folder that is not empty, or somebody else was faster
+        return False
+    event(log, logging.INFO, "file_expired", path=path)
+    return True

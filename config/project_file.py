@@ -1,0 +1,41 @@
+"""The `setting.py` of a user's project: four names that head the OpenAPI page.
+
+Projects made for the system that FastTask replaces carry this file beside their `tasks/`. It is
+read, not run: only plain literals count.
+"""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+NAMES = ("project_title", "project_summary", "project_description", "project_version")
+
+
+class ProjectFileSource(PydanticBaseSettingsSource):
+    """Takes ``project_*`` from the `setting.py` beside the tasks folder, if there is one."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        """Part of the source interface; this source answers for all fields at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        tasks_dir = self.current_state.get("tasks_dir")
+        return literals_in(Path(tasks_dir).parent / "setting.py") if tasks_dir else {}
+
+
+def literals_in(path: Path) -> dict[str, Any]:
+    """The project's names that ``path`` assigns as literals; nothing if it cannot be parsed."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    return {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id in NAMES
+    }

@@ -1,0 +1,381 @@
+"""Every setting of a node: read once from the environment and `.env`, checked, then frozen.
+
+This is the only file that looks at the environment. Names, defaults and meaning are those of the
+README's table. A default that follows from another setting is derived here, so no other place
+computes one.
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from config.errors import ConfigurationError
+from config.project_file import ProjectFileSource
+from config.task_names import task_names_in
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# The longest path that fits into sockaddr_un.sun_path on Linux, less the closing NUL: unix(7).
+LONGEST_SOCKET_PATH = 107
+SECRET_VARIABLES = ("TASK_QUEUE_PASSWD", "TASK_QUEUE_URL")
+
+
+class NodeType(StrEnum):
+    """What a node runs."""
+
+    SINGLE = "single_node"  #: queue server, API and worker on one machine
+    MASTER = "distributed_master"  #: queue server and API, executes nothing
+    WORKER = "distributed_worker"  #: a worker that connects to a master's queue server
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _below(parent: str, name: str) -> Any:
+    """A folder or file whose default place is ``name`` below another path setting."""
+    return Field(default_factory=lambda data: data.get(parent, Path()) / name)
+
+
+def _sixty_more_than(other: str) -> Any:
+    return Field(default_factory=lambda data: data.get(other, 0) + 60)
+
+
+def _cpu_count() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """The settings of one node; ``NAME`` in the environment is ``settings.name`` here."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, validate_default=True
+    )
+
+    node_type: NodeType = NodeType.SINGLE
+    running_id: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+
+    fasttask_dir: Path = PROJECT_ROOT
+    tasks_dir: Path = _below("fasttask_dir", "tasks")
+    files_dir: Path = _below("fasttask_dir", "files")
+    fasttask_files_dir: Path = _below("files_dir", "fasttask")
+    log_dir: Path = _below("fasttask_files_dir", "log")
+    conf_dir: Path = _below("fasttask_files_dir", "conf")
+    redis_dir: Path = _below("fasttask_files_dir", "redis")
+    ssl_cert_dir: Path = _below("fasttask_files_dir", "ssl_cert")
+    ssl_keyfile: Path = _below("ssl_cert_dir", "key.pem")
+    ssl_certfile: Path = _below("ssl_cert_dir", "cert.pem")
+
+    soft_time_limit: Seconds = 86_400
+    time_limit: Seconds = _sixty_more_than("soft_time_limit")
+    visibility_timeout: Seconds = _sixty_more_than("time_limit")
+    result_expires: Seconds = 259_200
+
+    worker_pool: Literal["prefork", "gevent"] = "prefork"
+    worker_concurrency: int = Field(default_factory=_cpu_count, ge=1, le=1024)
+    worker_tag: str = Field("worker", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    worker_jobs_per_child: int = Field(1000, ge=1)
+    lease_seconds: Seconds = 30
+    heartbeat_seconds: Seconds = 5
+    grace_seconds: float = Field(5, ge=0, le=3600)
+    enabled_tasks: CommaList = ()
+    disabled_tasks: CommaList = ()
+
+    task_queue_url: SecretStr | None = None
+    master_host: str = ""  # its own machine, but on a worker
+    task_queue_port: Port | None = None  # 6379 on a master
+    task_queue_passwd: SecretStr | None = None
+
+    uvicorn_workers: int = Field(default_factory=_cpu_count, ge=1, le=256)
+    api_host: str = ""  # every address on a master, else loopback
+    api_port: Port = 9001
+    max_body_bytes: int = Field(16 * 2**20, ge=1024)
+    max_upload_bytes: int = Field(4 * 2**30, ge=1024)
+    api_docs: bool = True
+    api_redoc: bool = True
+    api_status_info: bool = True
+    api_run: bool = True
+    api_create: bool = True
+    api_check: bool = True
+    api_revoke: bool = True
+    api_file_download: bool = True
+    api_file_upload: bool = True
+
+    file_cleanup_enabled: bool = True
+    file_expiration_seconds: float = Field(
+        default_factory=lambda data: max(60, data.get("soft_time_limit", 60) * 10), ge=60
+    )
+
+    project_title: str = "FastTask"
+    project_summary: str = "Python functions as reliable HTTPS APIs"
+    project_description: str = "One tag a task: run it and wait, or create it and check later."
+    project_version: str = "1.0.0"
+    debug: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic passes it by name
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, ProjectFileSource(settings_cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_default(cls, data: dict[str, Any]) -> dict[str, Any]:
+        # Compose files often carry NAME= for "not set". NODE_TYPE is the exception: the image
+        # sets it to the empty string so that forgetting it is an error and not a single node.
+        return {k: v for k, v in data.items() if v != "" or k == "node_type"}
+
+    @field_validator("enabled_tasks", "disabled_tasks", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
+        if not isinstance(value, str):
+            return tuple(value)
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+
+    @field_validator(
+        "fasttask_dir",
+        "tasks_dir",
+        "files_dir",
+        "fasttask_files_dir",
+        "log_dir",
+        "conf_dir",
+        "redis_dir",
+        "ssl_cert_dir",
+        "ssl_keyfile",
+        "ssl_certfile",
+    )
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("tasks_dir")
+    @classmethod
+    def _tasks_exist(cls, path: Path) -> Path:
+        if not path.is_dir():
+            raise ValueError("is not a folder; point it at the folder that holds your task files")
+        if not task_names_in(path):
+            raise ValueError("holds no task file; put NAME.py with a function NAME into it")
+        return path
+
+    @field_validator("time_limit")
+    @classmethod
+    def _hard_after_soft(cls, value: float, info: ValidationInfo) -> float:
+        return _more_than("soft_time_limit", value, info)
+
+    @field_validator("visibility_timeout")
+    @classmethod
+    def _redelivery_after_hard(cls, value: float, info: ValidationInfo) -> float:
+        return _more_than("time_limit", value, info)
+
+    @field_validator("heartbeat_seconds")
+    @classmethod
+    def _three_beats_a_lease(cls, value: float, info: ValidationInfo) -> float:
+        lease = info.data.get("lease_seconds", value * 3)
+        if value * 3 > lease:
+            raise ValueError(
+                f"must be at most a third of LEASE_SECONDS={lease:g}, "
+                "or one lost beat would lose the lease"
+            )
+        return value
+
+    @field_validator("worker_pool")
+    @classmethod
+    def _only_processes_yet(cls, value: str) -> str:
+        if value != "prefork":
+            raise ValueError("is not available in this version; use prefork")
+        return value
+
+    @field_validator("enabled_tasks", "disabled_tasks")
+    @classmethod
+    def _known_tasks(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = task_names_in(info.data["tasks_dir"]) if "tasks_dir" in info.data else names
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(
+                f"names no such task: {', '.join(unknown)}; the known tasks are {', '.join(known)}"
+            )
+        return names
+
+    @field_validator("disabled_tasks")
+    @classmethod
+    def _some_task_left(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("enabled_tasks") or "tasks_dir" not in info.data:
+            return names
+        if set(task_names_in(info.data["tasks_dir"])) <= set(names):
+            raise ValueError("disables every task; leave at least one")
+        return names
+
+    @field_validator("master_host")
+    @classmethod
+    def _master_is_named(cls, value: str, info: ValidationInfo) -> str:
+        if not value and _needs_queue_address(info):
+            raise ValueError(
+                "is required on a distributed_worker: the name or address of the master"
+            )
+        return value or "127.0.0.1"
+
+    @field_validator("task_queue_port")
+    @classmethod
+    def _port_is_known(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is None and _needs_queue_address(info):
+            raise ValueError(
+                "is required on a distributed_worker: the port of the master's queue server"
+            )
+        return 6379 if value is None and _is_master(info) else value
+
+    @field_validator("api_host")
+    @classmethod
+    def _master_listens_everywhere(cls, value: str, info: ValidationInfo) -> str:
+        return value or ("0.0.0.0" if _is_master(info) else "127.0.0.1")
+
+    @field_validator("task_queue_passwd")
+    @classmethod
+    def _network_queue_has_a_password(
+        cls, value: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        on_network = _is_master(info) or _needs_queue_address(info)
+        if value is None and on_network and not info.data.get("task_queue_url"):
+            raise ValueError(
+                "is required on a distributed node: one password, "
+                "the same on the master and on every worker"
+            )
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+            raise ValueError("must consist of printable ASCII characters without spaces")
+        return value
+
+    @field_validator("api_port")
+    @classmethod
+    def _own_port(cls, value: int, info: ValidationInfo) -> int:
+        if value == info.data.get("task_queue_port") and not _needs_queue_address(info):
+            raise ValueError("is TASK_QUEUE_PORT already; give the API another one")
+        return value
+
+    @property
+    def loaded_tasks(self) -> tuple[str, ...]:
+        """The names of the tasks in effect on this node, sorted: LOADED_TASKS."""
+        names = self.enabled_tasks or task_names_in(self.tasks_dir)
+        return tuple(sorted(n for n in names if self.enabled_tasks or n not in self.disabled_tasks))
+
+    @property
+    def has_queue_server(self) -> bool:
+        """Whether this node starts a queue server of its own."""
+        return self.node_type is not NodeType.WORKER and self.task_queue_url is None
+
+    @property
+    def has_api(self) -> bool:
+        """Whether this node serves HTTPS."""
+        return self.node_type is not NodeType.WORKER
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether this node executes tasks."""
+        return self.node_type is not NodeType.MASTER
+
+    @property
+    def queue_socket(self) -> Path | None:
+        """The unix socket of a queue server that listens on no port, else None."""
+        if not self.has_queue_server or self.task_queue_port is not None:
+            return None
+        return self.short_socket("queue.sock")
+
+    @property
+    def queue_password_file(self) -> Path:
+        """Holds the random password of a queue server that was given none; mode 0600."""
+        return self.conf_dir / "queue_password"
+
+    @property
+    def users_file(self) -> Path:
+        """Who may log in: a JSON object of names and passwords. Missing or empty: everybody."""
+        return self.conf_dir / "user_to_passwd.json"
+
+    def short_socket(self, name: str) -> Path:
+        """Where the unix socket ``name`` lies: with the node's files, unless that path is too long.
+
+        A socket's path has a fixed length in the kernel's address record, so a node in a deep
+        folder keeps its sockets in a private folder below the system's temporary one.
+        """
+        path = self.fasttask_files_dir / name
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+            return path
+        digest = hashlib.sha256(os.fsencode(self.fasttask_files_dir)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"fasttask-{os.getuid()}-{digest}" / name
+
+    def queue_password(self) -> str | None:
+        """The queue server's password: the setting, else the one kept in the password file."""
+        if self.task_queue_passwd is not None:
+            return self.task_queue_passwd.get_secret_value()
+        if self.queue_password_file.exists():
+            return self.queue_password_file.read_text().strip()
+        return None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read and check all settings.
+
+    ``overrides`` win over the environment; keys are the field names.
+
+    Raises:
+        ConfigurationError: one line per wrong setting, all of them at once.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        # A default that follows from a wrong setting is no mistake of its own.
+        mistakes = (e for e in error.errors() if e["type"] != "default_factory_not_called")
+        raise ConfigurationError([_sentence(mistake) for mistake in mistakes]) from None
+
+
+def task_environment(settings: Settings) -> dict[str, str]:
+    """The environment that user code sees: this process's, less the queue server's secrets."""
+    kept = {k: v for k, v in os.environ.items() if k not in SECRET_VARIABLES}
+    return {**kept, "FILES_DIR": str(settings.files_dir), "TASKS_DIR": str(settings.tasks_dir)}
+
+
+def _needs_queue_address(info: ValidationInfo) -> bool:
+    """Whether a worker has to be told where the queue server is, for want of a TASK_QUEUE_URL."""
+    return info.data.get("node_type") is NodeType.WORKER and not info.data.get("task_queue_url")
+
+
+def _is_master(info: ValidationInfo) -> bool:
+    return info.data.get("node_type") is NodeType.MASTER
+
+
+def _more_than(other: str, value: float, info: ValidationInfo) -> float:
+    bound = info.data.get(other)
+    if bound is not None and value <= bound:
+        raise ValueError(f"must be greater than {other.upper()}={bound:g}")
+    return value
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """One validation error as a sentence that names the variable, its value and what is wrong."""
+    name = str(error["loc"][0]).upper() if error["loc"] else "settings"
+    shown = "" if name in SECRET_VARIABLES or error["input"] in (None, "") else f"={error['input']}"
+    if error["type"] == "enum" and error["input"] == "":
+        return f"{name} is required: one of {', '.join(NodeType)}"
+    return f"{name}{shown}: {error['msg'].removeprefix('Value error, ')}"
