@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from config.registry import TaskSpec
 from workers.frames import framed, read_frames
@@ -85,9 +85,9 @@ def read_arguments(spec: TaskSpec, job: bytes) -> dict[str, Any]:
     A job made by the gateway was checked there; one enqueued by an arq client is checked here.
     """
     try:
-        fields = orjson.loads(job)
+        fields = from_json(job)  # unlike orjson it keeps integers of any size exact
         function, positional, arguments = fields["f"], fields["a"], fields["k"]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UnreadableJobError(f"the stored job is not arq's JSON: {error!r}") from None
     if function != spec.name:
         raise UnreadableJobError(f"a job for {function!r} lies in the queue of {spec.name!r}")

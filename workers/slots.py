@@ -113,10 +113,12 @@ class SlotPool:
             del self._busy[job.id]
             self._look_after(slot)
 
-    def stop(self, job_id: str, reason: StopReason) -> None:
-        """Kill a job if it runs here."""
-        if slot := self._busy.get(job_id):
+    def stop(self, job_id: str, reason: StopReason) -> bool:
+        """Kill a job; False if it does not run here (any more)."""
+        slot = self._busy.get(job_id)
+        if slot is not None:
             slot.stop(reason)
+        return slot is not None
 
     def close(self) -> None:
         """Stop replacing children."""

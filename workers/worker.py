@@ -274,10 +274,10 @@ class Worker(arq.Worker):
         leases = await self.broker.renew(held, self._settings.visibility_timeout)
         reasons = {Lease.ABORT: StopReason.REVOKED, Lease.LOST: StopReason.LEASE_LOST}
         for job, lease in zip(held, leases, strict=True):
-            if lease is not Lease.OK:
+            # A job that has just ended has no lease either, but then nothing runs any more.
+            if lease is not Lease.OK and self._slots.stop(job.id, reasons[lease]):
                 event(log, logging.WARNING, "lease_not_renewed", job=job.id, task=job.task,
                       answer=lease)  # fmt: skip
-                self._slots.stop(job.id, reasons[lease])
 
     async def record_health(self) -> None:
         """Part of arq's heartbeat: say that this worker is there and what it does."""

@@ -58,8 +58,8 @@ class Broker:
 
     # ---- the gateway's side ----------------------------------------------------------------
 
-    async def create(self, job: NewJob, notify: str = "") -> bool:
-        """Store a job and queue it; False if there is one of this id already.
+    async def create(self, job: NewJob, notify: str = "") -> JobView | None:
+        """Store a job and queue it; None if there is one of this id already.
 
         ``notify`` names the gateway to tell when the job ends. When this returns, the job is as
         durable as the queue server keeps anything.
@@ -69,7 +69,13 @@ class Broker:
         reply = await self._runner.call(
             scripts.CREATE, job.id, job.task, job.params, job.owner, notify, *places
         )
-        return bool(reply[0])
+        if not reply[0]:
+            return None
+        created_ms = int(reply[1])
+        return JobView(
+            job.id, State.PENDING, task=job.task, owner=job.owner,
+            created_ms=created_ms, updated_ms=created_ms,
+        )  # fmt: skip
 
     async def read(self, job_id: str, notify: str = "") -> JobView:
         """A job as it stands. ``notify`` names the gateway to tell when it ends."""
@@ -176,25 +182,27 @@ def _view(job_id: str, reply: list[Any]) -> JobView:
             return _final_view(job_id, reply[1])
         case b"UNKNOWN":
             text = f"no job {job_id}: it was never created here, or its result has expired"
-            return JobView(job_id, State.FAILURE, text, known=False)
+            return JobView(job_id, State.FAILURE, orjson.dumps(text), known=False)
     return _open_view(job_id, reply[0] == b"EXPIRED", *(part.decode() for part in reply[1:]))
 
 
 def _final_view(job_id: str, stored: bytes) -> JobView:
-    result = orjson.loads(stored)
-    tries = result.get("n", 0)
+    """A stored result. Only our own fields are parsed; see conclude in shared.lua."""
+    start, length = orjson.loads(stored[stored.rindex(b"[") : -1])
+    fields = orjson.loads(b"{" + stored[start + length + 1 :])
+    tries = fields["n"]
     return JobView(
         id=job_id,
-        state=State(result.get("x", "SUCCESS" if result.get("s") else "FAILURE")),
-        result=result["r"],
-        task=result["f"],
-        owner=result.get("o"),
-        created_ms=result.get("c"),
-        started_ms=result["st"] if tries else None,
-        finished_ms=result["ft"],
-        updated_ms=result["ft"],
+        state=State(fields["x"]),
+        result=stored[start : start + length],
+        task=fields["q"].removeprefix(keys.QUEUE),
+        owner=fields["o"],
+        created_ms=fields["c"],
+        started_ms=fields["st"] if tries else None,
+        finished_ms=fields["ft"],
+        updated_ms=fields["ft"],
         tries=tries,
-        worker=result.get("w") or None,
+        worker=fields["w"] or None,
     )
 
 
@@ -206,7 +214,7 @@ def _open_view(
     return JobView(
         id=job_id,
         state=State.FAILURE if expired else State(state),
-        result=text,
+        result=orjson.dumps(text),
         task=task or None,
         owner=owner or None,
         created_ms=int(created) if created else None,

@@ -93,7 +93,7 @@ class JobView:
 
     id: str
     state: State
-    result: Any = ""  #: the Result as plain JSON on SUCCESS, else text
+    result: bytes = b'""'  #: JSON: the Result on SUCCESS, else a string
     task: str | None = None
     owner: str | None = None
     created_ms: int | None = None

@@ -122,12 +122,14 @@ end
 -- `result` is JSON: an object on SUCCESS, else a string. The caller has made sure that there is
 -- no result yet. The place in a concurrency key is the caller's business, for only it knows
 -- whether something still runs.
+-- The stored JSON ends with ,"z":[offset,length]}: where `result` stands, in bytes, so that a reader
+-- takes it as it is and reads only our few fields behind it, however large job and result are.
 local function conclude(id, task, meta, state, result, ttl, now, readable)
   local attempt = redis.call('GET', RETRY .. id) or '0'
+  local head = open_job(id, task, attempt, readable)
+    .. (state == 'SUCCESS' and ',"s":true,"r":' or ',"s":false,"r":')
   redis.call('SET', RESULT .. id, table.concat({
-    open_job(id, task, attempt, readable),
-    ',"s":', state == 'SUCCESS' and 'true' or 'false',
-    ',"r":', result,
+    head, result,
     ',"st":', meta.started or whole(now),
     ',"ft":', whole(now),
     ',"q":"', QUEUE, task, '"',
@@ -137,7 +139,7 @@ local function conclude(id, task, meta, state, result, ttl, now, readable)
     ',"w":', cjson.encode(meta.worker or ''),
     ',"o":', cjson.encode(meta.owner or ''),
     ',"c":', meta.created or whole(now),
-    '}'}), 'PX', ttl)
+    ',"z":[', #head, ',', #result, ']}'}), 'PX', ttl)
   redis.call('DEL', JOB .. id, IN_PROGRESS .. id, RETRY .. id, META .. id)
   redis.call('ZREM', QUEUE .. task, id)
   redis.call('ZREM', ABORT, id)
