@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
 
 class State(StrEnum):
     """Where a job stands. It only moves down this list; the last three are final."""
@@ -108,6 +110,11 @@ class JobView:
     def is_final(self) -> bool:
         """Whether this state will never change."""
         return self.state in FINAL_STATES
+
+    @property
+    def text(self) -> str:
+        """The result as text, for a job that did not succeed."""
+        return str(orjson.loads(self.result))
 
 
 @dataclass(frozen=True, slots=True)
