@@ -36,6 +36,7 @@ from workers.slots import Slot, SlotPool
 log = logging.getLogger("fasttask.worker")
 
 POLL_SECONDS = 1.0  # how long an idle worker trusts that it is woken up
+PRESENCE_SECONDS = 1.0  # how soon its presence shows what it has begun to run
 PRESENCE_BEATS = 3  # heartbeats that a presence outlasts
 FAREWELL_SECONDS = 5.0  # how long a stopping worker tries to hand in outcomes
 
@@ -94,7 +95,12 @@ class Worker(arq.Worker):
             await self.on_startup(self.ctx)
         keepers = [
             asyncio.create_task(duty())
-            for duty in (self._take_jobs, self._keep_leases, self._hear_cancellations)
+            for duty in (
+                self._take_jobs,
+                self._keep_leases,
+                self._keep_presence,
+                self._hear_cancellations,
+            )
         ]
         event(log, logging.INFO, "worker_ready", name=self.name,
               tasks=",".join(self.functions), slots=self.max_jobs)  # fmt: skip
@@ -262,9 +268,8 @@ class Worker(arq.Worker):
             pause = self._settings.heartbeat_seconds
             try:
                 await self._renew_leases()
-                await self.heart_beat()
             except (QueueError, RedisError, OSError) as error:
-                event(log, logging.WARNING, "heartbeat_failed", why=error)
+                event(log, logging.WARNING, "leases_not_renewed", why=error)
                 pause = min(pause, 1.0)
             await self._first_of(self._beat_now.wait(), asyncio.sleep(pause))
             self._beat_now.clear()
@@ -278,6 +283,20 @@ class Worker(arq.Worker):
             if lease is not Lease.OK and self._slots.stop(job.id, reasons[lease]):
                 event(log, logging.WARNING, "lease_not_renewed", job=job.id, task=job.task,
                       answer=lease)  # fmt: skip
+
+    async def _keep_presence(self) -> None:
+        """Announce this worker at every heartbeat, and soon after it began or ended a job."""
+        announced: tuple[float, list[str]] = (0.0, [])
+        while True:
+            await asyncio.sleep(min(PRESENCE_SECONDS, self._settings.heartbeat_seconds))
+            now, running = time.monotonic(), sorted(self._active)
+            if now - announced[0] < self._settings.heartbeat_seconds and running == announced[1]:
+                continue
+            try:
+                await self.heart_beat()
+                announced = now, running
+            except (QueueError, RedisError, OSError) as error:
+                event(log, logging.WARNING, "presence_unheard", why=error)
 
     async def record_health(self) -> None:
         """Part of arq's heartbeat: say that this worker is there and what it does."""
