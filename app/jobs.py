@@ -49,8 +49,9 @@ class Jobs:
         return self._running_id
 
     async def learn_running_id(self, wanted: str | None) -> None:
-        """Ask the queue server for the RUNNING_ID; the first gateway of a cluster makes it."""
-        self._running_id = await self._broker.running_id(wanted, str(uuid.uuid4()))
+        """Ask the queue server for the RUNNING_ID; one that has none gets ours, or a new one."""
+        made = self._running_id or str(uuid.uuid4())
+        self._running_id = await self._broker.running_id(wanted, made)
 
     async def create(self, order: Order) -> JobView:
         """Queue a job; when this returns it is as durable as the queue server."""

@@ -22,6 +22,8 @@ from workers.queue.listeners import EndOfJobs, reconnect_delays
 
 log = logging.getLogger("fasttask.app")
 
+RUNNING_ID_SECONDS = 30.0  # how often the RUNNING_ID is asked for again
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -65,15 +67,17 @@ async def _end(background: list[asyncio.Task[None]], redis: ArqRedis) -> None:
 
 
 async def _keep_running_id(jobs: Jobs, settings: Settings) -> None:
-    for delay in reconnect_delays():
+    """Learn the RUNNING_ID, and again now and then: a server that lost its data has another."""
+    delays = reconnect_delays()
+    while True:
         try:
             await jobs.learn_running_id(settings.running_id)
         except QueueError as error:
             event(log, logging.WARNING, "queue_server_away", why=error)
-            await asyncio.sleep(delay)
+            await asyncio.sleep(next(delays))
         else:
-            event(log, logging.INFO, "gateway_ready", running_id=jobs.running_id)
-            return
+            delays = reconnect_delays()
+            await asyncio.sleep(RUNNING_ID_SECONDS)
 
 
 async def _clean_up(settings: Settings) -> None:

@@ -197,12 +197,7 @@ class Worker(arq.Worker):
             wait_for_work(self._redis, list(self.functions), POLL_SECONDS)
         )
         # Not cancelled when we stop: redis-py would leave its late answer to the next caller.
-        await asyncio.wait(
-            {waiting, asyncio.create_task(self._stopping.wait())},
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if waiting.done():
-            waiting.result()
+        await self._first_of(waiting, self._stopping.wait())
 
     # ---- running one job --------------------------------------------------------------------
 
@@ -216,6 +211,9 @@ class Worker(arq.Worker):
             seconds = time.monotonic() - began
             verdict = await self._insist(lambda: self._hand_in(job, outcome))
             self._log_end(job, outcome, verdict, seconds)
+        except Exception:
+            # Its lease runs out now, and whoever claims it next counts a crash.
+            log.exception("job_abandoned job=%s task=%s", job.id, job.task)
         finally:
             del self._held[job.id], self._active[job.id], self.tasks[job.id]
 
