@@ -106,16 +106,16 @@ class SlotPool:
             self.freed.clear()
             await self.freed.wait()
         self._promised -= 1
-        slot = self._busy[job.id] = self._free.pop()
+        slot = self._busy[job.token] = self._free.pop()
         try:
             return await slot.run(job)
         finally:
-            del self._busy[job.id]
+            del self._busy[job.token]
             self._look_after(slot)
 
-    def stop(self, job_id: str, reason: StopReason) -> bool:
-        """Kill a job; False if it does not run here (any more)."""
-        slot = self._busy.get(job_id)
+    def stop(self, token: str, reason: StopReason) -> bool:
+        """Kill the attempt with this token; False if it does not run here (any more)."""
+        slot = self._busy.get(token)
         if slot is not None:
             slot.stop(reason)
         return slot is not None

@@ -76,8 +76,10 @@ class Worker(arq.Worker):
         self._presence = Presence(
             self.name, socket.gethostname(), settings.worker_concurrency, settings.loaded_tasks
         )
+        # By token and not by id: after an outage two attempts of one job may meet here.
         self._held: dict[str, ClaimedJob] = {}
         self._active: dict[str, ActiveJob] = {}
+        self._renewed_at = time.monotonic()
         self._stopping = asyncio.Event()
         self._beat_now = asyncio.Event()
 
@@ -149,8 +151,8 @@ class Worker(arq.Worker):
     async def _say_farewell(self) -> None:
         """Give running jobs their grace, hand back the rest, and let every outcome get through."""
         await self._wait_for_jobs(self._settings.grace_seconds)
-        for job_id in list(self._held):
-            self._slots.stop(job_id, StopReason.SHUTDOWN)
+        for token in list(self._held):
+            self._slots.stop(token, StopReason.SHUTDOWN)
         await self._wait_for_jobs(FAREWELL_SECONDS)
         for job in self._held.values():
             event(log, logging.WARNING, "job_left_to_its_lease", job=job.id, task=job.task)
@@ -182,14 +184,16 @@ class Worker(arq.Worker):
                 await asyncio.sleep(next(delays))
 
     async def _claim(self, wanted: int) -> int:
+        if self._held and time.monotonic() - self._renewed_at > self._settings.lease_seconds / 2:
+            await self._renew_leases()  # or we might be given what we are running already
         claim = await self.broker.claim(self.name, wanted, list(self.functions))
         for buried in claim.buried:
             event(log, logging.ERROR, "job_buried", job=buried.id, task=buried.task,
                   state=buried.state)  # fmt: skip
         for job in claim.jobs:
             self._slots.promise()
-            self._held[job.id] = job
-            self.tasks[job.id] = asyncio.create_task(self._perform(job))
+            self._held[job.token] = job
+            self.tasks[job.token] = asyncio.create_task(self._perform(job))
         return len(claim.jobs)
 
     async def _wait_for_work(self) -> None:
@@ -203,7 +207,7 @@ class Worker(arq.Worker):
 
     async def _perform(self, job: ClaimedJob) -> None:
         """Run a claimed job and hand in its outcome."""
-        self._active[job.id] = ActiveJob(job.id, job.task)
+        self._active[job.token] = ActiveJob(job.id, job.task)
         event(log, logging.INFO, "job_started", job=job.id, task=job.task, attempt=job.attempt)
         began = time.monotonic()
         try:
@@ -215,7 +219,7 @@ class Worker(arq.Worker):
             # Its lease runs out now, and whoever claims it next counts a crash.
             log.exception("job_abandoned job=%s task=%s", job.id, job.task)
         finally:
-            del self._held[job.id], self._active[job.id], self.tasks[job.id]
+            del self._held[job.token], self._active[job.token], self.tasks[job.token]
 
     async def _run_in_slot(self, _ctx: dict[Any, Any], job: ClaimedJob) -> Outcome:
         """What arq's registry holds for each task."""
@@ -275,10 +279,11 @@ class Worker(arq.Worker):
     async def _renew_leases(self) -> None:
         held = list(self._held.values())
         leases = await self.broker.renew(held, self._settings.visibility_timeout)
+        self._renewed_at = time.monotonic()
         reasons = {Lease.ABORT: StopReason.REVOKED, Lease.LOST: StopReason.LEASE_LOST}
         for job, lease in zip(held, leases, strict=True):
             # A job that has just ended has no lease either, but then nothing runs any more.
-            if lease is not Lease.OK and self._slots.stop(job.id, reasons[lease]):
+            if lease is not Lease.OK and self._slots.stop(job.token, reasons[lease]):
                 event(log, logging.WARNING, "lease_not_renewed", job=job.id, task=job.task,
                       answer=lease)  # fmt: skip
 
@@ -308,8 +313,10 @@ class Worker(arq.Worker):
     def _cancel(self, job_id: str | None) -> None:
         if job_id is None:  # a message may have been lost: the leases tell
             self._beat_now.set()
-        else:
-            self._slots.stop(job_id, StopReason.REVOKED)
+            return
+        for job in self._held.values():
+            if job.id == job_id:
+                self._slots.stop(job.token, StopReason.REVOKED)
 
     @staticmethod
     async def _first_of(*awaitables: Awaitable[Any]) -> None:

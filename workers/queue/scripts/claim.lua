@@ -43,7 +43,7 @@ end
 
 local function start(id, task, meta, data)
   local attempt = redis.call('INCR', RETRY .. id)
-  local token = attempt .. ':' .. worker .. ':' .. nonce
+  local token = table.concat({attempt, ':', worker, ':', nonce, '.', #jobs})
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
   redis.call('ZADD', QUEUE .. task, now + lease, id)
   redis.call('HSET', META .. id, 'task', task, 'state', 'STARTED', 'token', token,
