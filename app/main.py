@@ -10,7 +10,7 @@ from app.auth import Authentication, UsersFile
 from app.errors import install_error_handlers
 from app.request_log import RequestLog
 from app.routes import checks, health, revoke, status
-from app.routes.docs import OPENAPI_URL, describe_authentication, docs_router
+from app.routes.docs import OPENAPI_URL, add_docs
 from app.routes.files import files_router
 from app.routes.tasks import task_router
 from app.services import Services, running_services
@@ -42,7 +42,6 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
     )
     install_error_handlers(app)
     _add_routes(app, settings, specs)
-    describe_authentication(app)
     return app
 
 
@@ -62,4 +61,4 @@ def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec])
     if settings.api_status_info:
         app.include_router(status.router)
     app.include_router(health.router)
-    app.include_router(docs_router(settings))
+    add_docs(app, settings)

@@ -1,33 +1,62 @@
-"""`/docs`, `/redoc` and `/openapi.json`."""
+"""`/docs`, `/redoc` and `/openapi.json`; their scripts come from this server, not from the web."""
 
-from fastapi import APIRouter, FastAPI
+import importlib.resources
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
 
 OPENAPI_URL = "/openapi.json"
+ASSETS_URL = "/docs-assets"
+NO_ICON = "data:,"
+
+Page = Callable[[], Awaitable[HTMLResponse]]
 
 
-def docs_router(settings: Settings) -> APIRouter:
-    """The pages that are switched on."""
-    router = APIRouter(include_in_schema=False)
-    title = settings.project_title
-
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(openapi_url=OPENAPI_URL, title=title)
-
-    async def redoc() -> HTMLResponse:
-        return get_redoc_html(openapi_url=OPENAPI_URL, title=title)
-
+def add_docs(app: FastAPI, settings: Settings) -> None:
+    """Add the pages that are switched on."""
     if settings.api_docs:
-        router.get("/docs")(docs)
+        app.get("/docs", include_in_schema=False)(_docs_page(settings.project_title))
     if settings.api_redoc:
-        router.get("/redoc")(redoc)
-    return router
+        app.get("/redoc", include_in_schema=False)(_redoc_page(settings.project_title))
+    if settings.api_docs or settings.api_redoc:
+        # The package that carries Swagger UI and ReDoc; nothing else of it is used.
+        assets = importlib.resources.files("fastapi_offline") / "static"
+        app.mount(ASSETS_URL, StaticFiles(directory=str(assets)))
+        _describe_authentication(app)
 
 
-def describe_authentication(app: FastAPI) -> None:
+def _docs_page(title: str) -> Page:
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url=OPENAPI_URL,
+            title=title,
+            swagger_js_url=f"{ASSETS_URL}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS_URL}/swagger-ui.css",
+            swagger_favicon_url=NO_ICON,
+        )
+
+    return docs
+
+
+def _redoc_page(title: str) -> Page:
+    async def redoc() -> HTMLResponse:
+        return get_redoc_html(
+            openapi_url=OPENAPI_URL,
+            title=title,
+            redoc_js_url=f"{ASSETS_URL}/redoc.standalone.js",
+            redoc_favicon_url=NO_ICON,
+            with_google_fonts=False,
+        )
+
+    return redoc
+
+
+def _describe_authentication(app: FastAPI) -> None:
     """Say in the OpenAPI page that HTTP Basic is understood, so that it offers to log in."""
     plain = app.openapi
 
