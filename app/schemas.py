@@ -78,7 +78,7 @@ class ErrorAnswer(BaseModel):
 
 def request_model(spec: TaskSpec) -> type[BaseModel]:
     """A task's Params with the optional concurrency parameters, under a name of its own."""
-    # The example says null: whoever tries the task out from the docs page does not mean to limit it.
+    # The example says null: who tries the task out from the docs page does not mean to limit it.
     unlimited = Field(None, examples=[None])
     extra: dict[str, Any] = {CONCURRENCY_FIELD: (ConcurrencyParams | None, unlimited)}
     return create_model(f"{spec.name}_Params", __base__=spec.params, **extra)
