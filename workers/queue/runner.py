@@ -13,7 +13,13 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
@@ -22,7 +28,8 @@ from workers.queue.scripts import ALL, Script
 Argument = str | bytes | int | float
 LARGEST_PIPELINE = 128
 
-# How a server begins its answer when it takes no writes for now, and what that means for us.
+# How a server begins its answer when it takes no writes for now, and what that means for us. The
+# redis library has classes of its own for some, and takes the first word off their messages.
 FULL = ("OOM", "MISCONF")
 BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 
@@ -107,9 +114,9 @@ def translated(error: Exception, doing: str) -> QueueError:
     """The error of the redis library as one of ours; ``doing`` says what was tried."""
     text = f"{doing}: {type(error).__name__}: {error}"
     if isinstance(error, ResponseError):
-        if any(word in str(error) for word in FULL):
+        if isinstance(error, OutOfMemoryError) or any(word in str(error) for word in FULL):
             return QueueFullError(text)
-        if str(error).startswith(BUSY):
+        if isinstance(error, ReadOnlyError) or str(error).startswith(BUSY):
             return QueueUnavailableError(text)
     if isinstance(error, RedisConnectionError | RedisTimeoutError | OSError):
         return QueueUnavailableError(text)
