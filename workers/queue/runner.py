@@ -17,7 +17,6 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisError,
     ResponseError,
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -37,7 +36,7 @@ BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 @dataclass(slots=True)
 class _Call:
     script: Script
-    arguments: tuple[Argument, ...]
+    arguments: tuple[bytes | int | float, ...]
     reply: asyncio.Future[Any]
 
 
@@ -55,10 +54,14 @@ class ScriptRunner:
         Raises:
             QueueUnavailableError: no answer; the script may or may not have run.
             QueueFullError: the server takes no writes.
-            QueueError: the server refused the call for another reason.
+            QueueError: the server refused the call for another reason, or it cannot be sent.
         """
+        try:
+            encoded = tuple(a.encode() if isinstance(a, str) else a for a in arguments)
+        except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
+            raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Call(script, arguments, reply))
+        self._waiting.append(_Call(script, encoded, reply))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
         return await reply
@@ -76,7 +79,7 @@ class ScriptRunner:
             replies = await self._pipeline(calls)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 replies = await self._load_and_repeat(calls, replies)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # whatever it is, nobody may wait for ever
             replies = [error] * len(calls)
         for call, reply in zip(calls, replies, strict=True):
             _settle(call, reply)
