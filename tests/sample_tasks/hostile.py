@@ -104,7 +104,13 @@ def return_model(text):
 
 
 def return_from_a_fork(text):
-    os.fork()
+    if os.fork() == 0:
+        time.sleep(0.2)
+    return {"answer": text}
+
+
+def sleep_and_return(text):
+    time.sleep(0.3)
     return {"answer": text}
 
 
