@@ -28,8 +28,8 @@ class Slot:
     @property
     def is_ready(self) -> bool:
         """Whether there is a live child that may run another job."""
-        alive = self._child is not None and not self._child.gone.is_set()
-        return alive and self._jobs_done < self._jobs_per_child
+        usable = self._child is not None and self._child.is_usable
+        return usable and self._jobs_done < self._jobs_per_child
 
     @property
     def pid(self) -> int | None:
