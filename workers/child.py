@@ -41,9 +41,12 @@ def serve_jobs(
 ) -> None:
     """Answer every job that comes over ``connection`` with its outcome, until it closes."""
     become_a_task_process()
+    own_pid = os.getpid()
     for frame in read_frames(connection):
         task, _, job = frame.partition(b"\0")
         outcome = run_job(specs[task.decode()], job, soft_limit_seconds)
+        if os.getpid() != own_pid:  # the task forked and its copy returned: it must not answer
+            os._exit(0)
         connection.sendall(framed(outcome.ending.value, outcome.result))
 
 
