@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 
 from config.registry import TaskSpec
 from workers.frames import framed, read_frames
@@ -41,9 +41,12 @@ def serve_jobs(
 ) -> None:
     """Answer every job that comes over ``connection`` with its outcome, until it closes."""
     become_a_task_process()
+    own_pid = os.getpid()
     for frame in read_frames(connection):
         task, _, job = frame.partition(b"\0")
         outcome = run_job(specs[task.decode()], job, soft_limit_seconds)
+        if os.getpid() != own_pid:  # the task forked and its copy returned: it must not answer
+            os._exit(0)
         connection.sendall(framed(outcome.ending.value, outcome.result))
 
 
@@ -102,7 +105,7 @@ def checked_result(spec: TaskSpec, returned: Any) -> bytes:
     """What the function returned, checked against Result, as JSON.
 
     Raises:
-        ResultMismatchError: it does not match; the message names the fields.
+        ResultMismatchError: it does not match, the message names the fields; or it is no JSON.
     """
     value = returned.model_dump() if isinstance(returned, BaseModel) else returned
     try:
@@ -113,7 +116,11 @@ def checked_result(spec: TaskSpec, returned: Any) -> bytes:
         )
         text = f"{spec.name} returned what does not match Result: {wrong}"
         raise ResultMismatchError(text) from None
-    return result.model_dump_json(by_alias=True).encode()
+    try:
+        return result.model_dump_json(by_alias=True).encode()
+    except PydanticSerializationError as error:  # such as half a surrogate pair
+        text = f"{spec.name} returned what cannot be written as JSON: {error}"
+        raise ResultMismatchError(text) from None
 
 
 def describe(error: BaseException, skip: int) -> str:

@@ -35,6 +35,11 @@ class ChildHandle:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(connection.fileno(), self._read)
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether it lives and nobody has killed it: a killed child is seen to end a bit later."""
+        return not self.gone.is_set() and self._stopped_for is None
+
     async def run(self, task: str, job: bytes) -> Outcome:
         """Have the child run a job, and wait for its outcome or for the child's end."""
         self._answer = self._loop.create_future()

@@ -28,8 +28,8 @@ class Slot:
     @property
     def is_ready(self) -> bool:
         """Whether there is a live child that may run another job."""
-        alive = self._child is not None and not self._child.gone.is_set()
-        return alive and self._jobs_done < self._jobs_per_child
+        usable = self._child is not None and self._child.is_usable
+        return usable and self._jobs_done < self._jobs_per_child
 
     @property
     def pid(self) -> int | None:
@@ -81,6 +81,7 @@ class SlotPool:
         self._promised = 0
         self._busy: dict[str, Slot] = {}
         self._refills: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def start(self) -> None:
         """Give every slot its child."""
@@ -121,14 +122,15 @@ class SlotPool:
         return slot is not None
 
     def close(self) -> None:
-        """Stop replacing children."""
+        """Stop replacing children, those too that die from now on."""
+        self._closed = True
         for refill in self._refills:
             refill.cancel()
 
     def _look_after(self, slot: Slot) -> None:
         if slot.is_ready:
             self._offer(slot)
-        else:
+        elif not self._closed:
             refill = asyncio.create_task(self._refill(slot))
             self._refills.add(refill)
             refill.add_done_callback(self._refills.discard)

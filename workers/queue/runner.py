@@ -13,7 +13,12 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
@@ -22,7 +27,8 @@ from workers.queue.scripts import ALL, Script
 Argument = str | bytes | int | float
 LARGEST_PIPELINE = 128
 
-# How a server begins its answer when it takes no writes for now, and what that means for us.
+# How a server begins its answer when it takes no writes for now, and what that means for us. The
+# redis library has classes of its own for some, and takes the first word off their messages.
 FULL = ("OOM", "MISCONF")
 BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 
@@ -30,7 +36,7 @@ BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 @dataclass(slots=True)
 class _Call:
     script: Script
-    arguments: tuple[Argument, ...]
+    arguments: tuple[bytes | int | float, ...]
     reply: asyncio.Future[Any]
 
 
@@ -48,10 +54,14 @@ class ScriptRunner:
         Raises:
             QueueUnavailableError: no answer; the script may or may not have run.
             QueueFullError: the server takes no writes.
-            QueueError: the server refused the call for another reason.
+            QueueError: the server refused the call for another reason, or it cannot be sent.
         """
+        try:
+            encoded = tuple(a.encode() if isinstance(a, str) else a for a in arguments)
+        except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
+            raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Call(script, arguments, reply))
+        self._waiting.append(_Call(script, encoded, reply))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
         return await reply
@@ -69,7 +79,7 @@ class ScriptRunner:
             replies = await self._pipeline(calls)
             if any(isinstance(reply, NoScriptError) for reply in replies):
                 replies = await self._load_and_repeat(calls, replies)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # whatever it is, nobody may wait for ever
             replies = [error] * len(calls)
         for call, reply in zip(calls, replies, strict=True):
             _settle(call, reply)
@@ -107,9 +117,9 @@ def translated(error: Exception, doing: str) -> QueueError:
     """The error of the redis library as one of ours; ``doing`` says what was tried."""
     text = f"{doing}: {type(error).__name__}: {error}"
     if isinstance(error, ResponseError):
-        if any(word in str(error) for word in FULL):
+        if isinstance(error, OutOfMemoryError) or any(word in str(error) for word in FULL):
             return QueueFullError(text)
-        if str(error).startswith(BUSY):
+        if isinstance(error, ReadOnlyError) or str(error).startswith(BUSY):
             return QueueUnavailableError(text)
     if isinstance(error, RedisConnectionError | RedisTimeoutError | OSError):
         return QueueUnavailableError(text)

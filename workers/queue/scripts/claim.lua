@@ -72,7 +72,7 @@ local function look_at(id, task)
     return
   end
   local meta = load_meta(id)
-  local data = redis.call('GET', JOB .. id)
+  local data = stored_job(id)
   if redis.call('ZSCORE', ABORT, id) then
     bury(id, task, meta, 'REVOKED', 'revoked')
   elseif not data then

@@ -12,7 +12,8 @@ local meta = load_meta(id)
 local has_job = redis.call('EXISTS', JOB .. id) == 1
 if not meta.task and not has_job then return {'UNKNOWN'} end
 
-if gateway ~= '' and not string.find(meta.notify or '', gateway, 1, true) then
+local notify = ' ' .. (meta.notify or '')
+if gateway ~= '' and not string.find(notify, ' ' .. gateway .. ' ', 1, true) then
   redis.call('HSET', META .. id, 'notify', (meta.notify or '') .. gateway .. ' ')
 end
 return {

@@ -12,7 +12,7 @@ if result then return {'FINAL', result} end
 local meta = load_meta(id)
 local task = meta.task
 if not task then -- enqueued by an arq client and not started yet: only the job itself knows
-  local job = redis.call('GET', JOB .. id)
+  local job = stored_job(id)
   local read, fields = pcall(cjson.decode, job or '')
   if not read or type(fields) ~= 'table' or type(fields.f) ~= 'string' then return {'UNKNOWN'} end
   task = fields.f

@@ -107,11 +107,17 @@ local function leave_place(id, task, key, now)
   end
 end
 
+-- The stored job; nil if there is none, or if a foreign client put something else than a string there.
+local function stored_job(id)
+  local job = redis.pcall('GET', JOB .. id)
+  return type(job) == 'string' and job or nil
+end
+
 -- ---- ending -----------------------------------------------------------------------------------
 
 -- The stored job without its closing brace, ready for more fields; a stand-in if it is unreadable.
 local function open_job(id, task, attempt, readable)
-  local job = readable and redis.call('GET', JOB .. id)
+  local job = readable and stored_job(id)
   if not job or job:sub(1, 1) ~= '{' or job:sub(-1) ~= '}' then
     return string.format('{"t":%s,"f":"%s","a":[],"k":{},"et":0', attempt, task)
   end

@@ -1,0 +1,1 @@
+"""Each script through the Broker, against a real queue server."""

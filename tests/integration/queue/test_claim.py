@@ -1,0 +1,251 @@
+"""claim: due jobs are handed out once, fairly, and what is beyond running is ended."""
+
+from collections import Counter
+
+import orjson
+import pytest
+from arq.connections import ArqRedis
+
+from tests.queue_state import (
+    OTHER,
+    TASK,
+    WORKER,
+    assert_nothing_left,
+    claim_one,
+    created_and_claimed,
+    gauges,
+    lapse,
+    make_due,
+    new_job,
+    stored_result,
+)
+from workers.queue import keys
+from workers.queue.broker import CRASH_LIMIT, Broker
+from workers.queue.records import Buried, State
+
+
+async def test_hands_out_a_job_with_a_lease_and_a_token(broker: Broker, redis: ArqRedis) -> None:
+    job = await created_and_claimed(broker, new_job("one"))
+
+    assert (job.id, job.task, job.attempt, job.concurrency_key) == ("one", TASK, 1, "")
+    assert job.token.startswith(f"1:{WORKER}:")
+    assert await redis.get(keys.IN_PROGRESS + "one") == job.token.encode()
+    assert 29_000 < await redis.pttl(keys.IN_PROGRESS + "one") <= 30_000
+    view = await broker.read("one")
+    assert (view.state, view.worker, view.tries) == (State.STARTED, WORKER, 1)
+    assert await redis.pttl(keys.JOB + "one") == -1, "a running job does not expire"
+
+
+async def test_hands_out_in_the_order_of_creation(broker: Broker) -> None:
+    ids = [f"{n:03}" for n in range(20)]
+    for job_id in ids:
+        await broker.create(new_job(job_id))
+
+    claimed = [(await broker.claim(WORKER, 5, [TASK])).jobs for _ in range(5)]
+    assert [job.id for jobs in claimed for job in jobs] == ids
+
+
+async def test_hands_out_no_job_twice(broker: Broker) -> None:
+    await created_and_claimed(broker)
+
+    assert (await broker.claim(OTHER, 10, [TASK])).jobs == []
+
+
+async def test_leaves_tasks_alone_that_were_not_asked_for(broker: Broker) -> None:
+    await broker.create(new_job(task="other"))
+
+    assert (await broker.claim(WORKER, 10, [TASK])).jobs == []
+
+
+async def test_a_full_queue_does_not_starve_the_others(broker: Broker) -> None:
+    for _ in range(50):
+        await broker.create(new_job(task="loud"))
+    for task in ("b", "c"):
+        await broker.create(new_job(task=task))
+
+    claim = await broker.claim(WORKER, 6, ["loud", "b", "c"])
+    assert Counter(job.task for job in claim.jobs) == {"loud": 4, "b": 1, "c": 1}
+
+
+async def test_single_claims_take_turns_among_the_queues(broker: Broker) -> None:
+    for task in ("a", "b", "c") * 4:
+        await broker.create(new_job(task=task))
+
+    claims = [await broker.claim(WORKER, 1, ["a", "b", "c"]) for _ in range(6)]
+    assert Counter(claim.jobs[0].task for claim in claims) == {"a": 2, "b": 2, "c": 2}
+
+
+async def test_an_expired_lease_is_handed_out_again_with_a_new_token(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    lost = await created_and_claimed(broker)
+    await lapse(redis, lost)
+
+    again = await claim_one(broker, OTHER)
+
+    assert (again.id, again.attempt) == (lost.id, 2)
+    assert again.token != lost.token
+    assert await redis.hget(keys.META + lost.id, "crashes") == b"1"
+    assert await gauges(broker) == (1, 0)
+
+
+async def test_a_job_whose_worker_is_lost_too_often_is_given_up(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await broker.create(new_job("bad"))
+    for _ in range(CRASH_LIMIT):
+        await lapse(redis, await claim_one(broker, OTHER))
+
+    claim = await broker.claim(WORKER, 1, [TASK])
+
+    assert claim.jobs == []
+    assert claim.buried == [Buried("bad", TASK, State.FAILURE)]
+    view = await broker.read("bad")
+    assert view.state is State.FAILURE
+    assert f"{CRASH_LIMIT} attempts" in view.result.decode()
+    assert OTHER in view.result.decode()
+    await assert_nothing_left(redis)
+
+
+async def test_a_job_that_is_given_up_does_not_hold_up_its_neighbours(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await broker.create(new_job("bad"))
+    await redis.hset(keys.META + "bad", mapping={"token": "x", "crashes": CRASH_LIMIT - 1})
+    await broker.create(new_job("good"))
+
+    claim = await broker.claim(WORKER, 1, [TASK])
+    assert [job.id for job in claim.jobs] == ["good"]
+
+
+async def test_a_job_whose_data_is_gone_fails_as_expired(broker: Broker, redis: ArqRedis) -> None:
+    await broker.create(new_job("old"))
+    await redis.delete(keys.JOB + "old")
+
+    claim = await broker.claim(WORKER, 1, [TASK])
+
+    assert claim.buried == [Buried("old", TASK, State.FAILURE)]
+    assert "expired" in (await broker.read("old")).result.decode()
+    await assert_nothing_left(redis)
+
+
+async def test_an_entry_with_nothing_behind_it_ends_as_expired(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await redis.zadd(keys.queue(TASK), {"ghost": 1})
+
+    assert (await broker.claim(WORKER, 1, [TASK])).jobs == []
+    await assert_nothing_left(redis)
+
+
+async def test_an_entry_that_has_a_result_is_dropped(broker: Broker, redis: ArqRedis) -> None:
+    job = await created_and_claimed(broker)
+    await broker.finish(job, State.SUCCESS, b"{}")
+    before = await redis.get(keys.RESULT + job.id)
+    await redis.zadd(keys.queue(TASK), {job.id: 1})
+
+    claim = await broker.claim(WORKER, 1, [TASK])
+
+    assert (claim.jobs, claim.buried) == ([], [])
+    assert await redis.get(keys.RESULT + job.id) == before
+    await assert_nothing_left(redis)
+
+
+async def test_a_queued_job_that_arq_aborted_ends_as_revoked(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await broker.create(new_job("one"))
+    await redis.zadd(keys.ABORT, {"one": 1})
+
+    claim = await broker.claim(WORKER, 1, [TASK])
+
+    assert claim.buried == [Buried("one", TASK, State.REVOKED)]
+    assert (await stored_result(redis, "one") or {})["x"] == "REVOKED"
+    await assert_nothing_left(redis)
+
+
+async def test_a_running_job_that_arq_made_due_is_not_handed_out(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    job = await created_and_claimed(broker)
+    await make_due(redis, job.id)  # as arq's abort() does
+    await redis.zadd(keys.ABORT, {job.id: 1})
+
+    claim = await broker.claim(OTHER, 1, [TASK])
+
+    assert (claim.jobs, claim.buried) == ([], [])
+    left = await redis.pttl(keys.IN_PROGRESS + job.id)
+    server = await redis.time()
+    now = server[0] * 1000 + server[1] // 1000
+    assert abs(await redis.zscore(keys.queue(TASK), job.id) - now - left) < 1000
+
+
+@pytest.mark.parametrize("data", [b"\x80\x04K\x01.", b"{", b"", b"null", b"\xff\xfe", b"[]"])
+async def test_garbage_in_place_of_a_job_is_handed_out_and_can_be_finished(
+    broker: Broker, redis: ArqRedis, data: bytes
+) -> None:
+    await redis.set(keys.JOB + "odd", data)
+    await redis.zadd(keys.queue(TASK), {"odd": 1})
+
+    job = await claim_one(broker)
+    assert job.data == data
+    await broker.finish(job, State.FAILURE, b'"unreadable"', readable=False)
+
+    result = await stored_result(redis, "odd")
+    assert result is not None
+    assert (result["f"], result["r"], result["s"]) == (TASK, "unreadable", False)
+    assert (await broker.read("odd")).state is State.FAILURE
+    await assert_nothing_left(redis)
+
+
+async def test_a_key_of_the_wrong_type_costs_only_its_own_job(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await redis.rpush(keys.JOB + "odd", "not a string")
+    await redis.zadd(keys.queue(TASK), {"odd": 1})
+    await broker.create(new_job("good"))
+
+    claim = await broker.claim(WORKER, 2, [TASK])
+
+    assert [job.id for job in claim.jobs] == ["good"]
+    assert [buried.id for buried in claim.buried] == ["odd"]
+    await broker.finish(claim.jobs[0], State.SUCCESS, b"{}")
+    await assert_nothing_left(redis)
+
+
+async def test_looks_at_a_bounded_number_of_entries(broker: Broker, redis: ArqRedis) -> None:
+    await redis.zadd(keys.queue(TASK), {f"ghost-{n}": 1 for n in range(500)})
+    await broker.create(new_job("real"))
+
+    first = await broker.claim(WORKER, 4, [TASK])
+
+    assert first.jobs == []
+    assert len(first.buried) == 4 + 64
+    assert await redis.llen(keys.wake(TASK)) == 1, "the rest is announced"
+    later = [await broker.claim(WORKER, 4, [TASK]) for _ in range(8)]
+    assert [job.id for claim in later for job in claim.jobs] == ["real"]
+
+
+async def test_a_hundred_running_jobs_do_not_hide_a_new_one(broker: Broker) -> None:
+    for _ in range(150):
+        await broker.create(new_job())
+    assert len((await broker.claim(WORKER, 150, [TASK])).jobs) == 150
+    await broker.create(new_job("new"))
+
+    assert (await claim_one(broker, OTHER)).id == "new"
+
+
+async def test_a_job_enqueued_by_arq_gets_what_a_job_of_ours_has(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await redis.enqueue_job(TASK, _job_id="one", _queue_name=keys.queue(TASK), a=1)
+
+    job = await claim_one(broker)
+    view = await broker.read("one")
+
+    assert orjson.loads(job.data)["k"] == {"a": 1}
+    assert (view.state, view.task, view.tries) == (State.STARTED, TASK, 1)
+    assert view.created_ms is not None
+    await broker.finish(job, State.SUCCESS, b'{"b":2}')
+    assert (await broker.read("one")).result == b'{"b":2}'
+    await assert_nothing_left(redis)

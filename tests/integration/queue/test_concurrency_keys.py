@@ -1,0 +1,164 @@
+"""Concurrency keys: never more holders than places, and no place lost."""
+
+import random
+
+import pytest
+from arq.connections import ArqRedis
+
+from tests.queue_state import (
+    OTHER,
+    TASK,
+    WORKER,
+    assert_nothing_left,
+    claim_one,
+    gauges,
+    lapse,
+    limited,
+    make_due,
+    new_job,
+)
+from workers.queue import keys
+from workers.queue.broker import Broker
+from workers.queue.records import ClaimedJob, State
+
+HOLDERS = keys.HOLDERS + f"{TASK}:k"
+PARKED = keys.PARKED + f"{TASK}:k"
+
+
+async def _create(broker: Broker, count: int, limit: int, **times: float) -> list[str]:
+    ids = [f"{n:03}" for n in range(count)]
+    for job_id in ids:
+        await broker.create(new_job(job_id, concurrency=limited(limit, **times)))
+    return ids
+
+
+async def test_a_job_without_a_place_is_parked_and_not_attempted(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await _create(broker, 3, 2)
+
+    claim = await broker.claim(WORKER, 3, [TASK])
+
+    assert [job.id for job in claim.jobs] == ["000", "001"]
+    view = await broker.read("002")
+    assert (view.state, view.tries, view.started_ms) == (State.RETRY, 0, None)
+    assert await gauges(broker) == (2, 1)
+    assert await redis.zrange(PARKED, 0, -1) == [b"002"]
+
+
+async def test_a_free_place_goes_to_whoever_waits_longest(broker: Broker, redis: ArqRedis) -> None:
+    ids = await _create(broker, 6, 1)
+    ran = []
+    for _ in ids:
+        [job] = (await broker.claim(WORKER, 6, [TASK])).jobs
+        ran.append(job.id)
+        await broker.finish(job, State.SUCCESS, b"{}")
+
+    assert ran == ids
+    await assert_nothing_left(redis)
+
+
+async def test_different_keys_and_tasks_do_not_hinder_each_other(broker: Broker) -> None:
+    for task in ("a", "b"):
+        for key in ("x", "y"):
+            await broker.create(new_job(task=task, concurrency=limited(1, key)))
+
+    assert len((await broker.claim(WORKER, 9, ["a", "b"])).jobs) == 4
+
+
+@pytest.mark.parametrize("way", ["finish", "release", "crash"])
+async def test_every_way_to_stop_frees_the_place(broker: Broker, redis: ArqRedis, way: str) -> None:
+    await _create(broker, 2, 1)
+    [job] = (await broker.claim(WORKER, 2, [TASK])).jobs
+    match way:
+        case "finish":
+            await broker.finish(job, State.FAILURE, b'""')
+        case "release":
+            await broker.release(job, delay=60)
+        case "crash":
+            await broker.release(job, delay=60, crash="crashed")
+
+    assert (await claim_one(broker)).id == "001"
+    assert await redis.zrange(HOLDERS, 0, -1) == [b"001"]
+
+
+async def test_a_lost_attempt_gets_its_own_place_back(broker: Broker, redis: ArqRedis) -> None:
+    await _create(broker, 2, 1)
+    [job] = (await broker.claim(WORKER, 2, [TASK])).jobs
+    await lapse(redis, job)
+
+    assert (await claim_one(broker, OTHER)).id == job.id
+    assert await redis.zcard(HOLDERS) == 1
+
+
+@pytest.mark.parametrize(
+    ("countdown", "expire", "soonest"), [(60, 1800, 30), (7, 1800, 7), (60, 9, 9)]
+)
+async def test_the_head_of_the_row_looks_again_when_a_place_may_be_free(
+    broker: Broker, redis: ArqRedis, countdown: float, expire: float, soonest: float
+) -> None:
+    await _create(broker, 2, 1, countdown=countdown, expire=expire)
+    await broker.claim(WORKER, 2, [TASK])
+
+    seconds, micros = await redis.time()
+    due = await redis.zscore(keys.queue(TASK), "001") / 1000
+    assert due - (seconds + micros / 1e6) == pytest.approx(soonest, abs=1)
+
+
+async def test_the_place_of_a_dead_holder_is_taken_when_its_lease_has_ended(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await _create(broker, 2, 1)
+    await broker.claim(WORKER, 2, [TASK])
+    await redis.zadd(HOLDERS, {"000": 1})
+    await make_due(redis, "001")
+
+    assert (await claim_one(broker, OTHER)).id == "001"
+
+
+async def test_a_parked_job_that_is_still_without_a_place_keeps_its_turn(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await _create(broker, 3, 1)
+    await broker.claim(WORKER, 3, [TASK])
+    for job_id in ("002", "001"):
+        await make_due(redis, job_id)
+    await broker.claim(WORKER, 3, [TASK])
+
+    assert await redis.zrange(PARKED, 0, -1) == [b"001", b"002"]
+    assert await gauges(broker) == (1, 2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_never_more_holders_than_places_while_holders_die_at_random(
+    broker: Broker, redis: ArqRedis, seed: int
+) -> None:
+    dice = random.Random(seed)
+    limit = dice.randint(1, 4)
+    unfinished = set(await _create(broker, 25, limit))
+    running: dict[str, ClaimedJob] = {}
+    for _ in range(1000):
+        claim = await broker.claim(dice.choice([WORKER, OTHER]), dice.randint(1, 6), [TASK])
+        running |= {job.id: job for job in claim.jobs}
+        unfinished -= {buried.id for buried in claim.buried}
+        assert len(running) <= limit
+        if running:
+            job = running.pop(dice.choice(sorted(running)))
+            match dice.choice(["finish", "finish", "release", "crash", "lost"]):
+                case "finish":
+                    await broker.finish(job, State.SUCCESS, b"{}")
+                case "release":
+                    await broker.release(job)
+                case "crash":
+                    await broker.release(job, crash="crashed")
+                case "lost":  # the job runs no more, and its lease and its place end
+                    await lapse(redis, job)
+                    await redis.zadd(HOLDERS, {job.id: 1})
+        for job_id in await redis.zrange(PARKED, 0, -1):  # their countdown ends
+            await redis.zadd(keys.queue(TASK), {job_id: 1}, xx=True)
+        states = [(await broker.read(job_id)).is_final for job_id in sorted(unfinished)]
+        unfinished = {i for i, final in zip(sorted(unfinished), states, strict=True) if not final}
+        if not unfinished:
+            break
+    assert not unfinished
+    await assert_nothing_left(redis)

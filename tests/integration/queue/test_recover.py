@@ -1,0 +1,53 @@
+"""recover: a worker that starts again takes back at once what it died with."""
+
+from arq.connections import ArqRedis
+
+from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, new_job
+from workers.queue import keys
+from workers.queue.broker import Broker
+from workers.queue.records import State, Verdict
+
+
+async def test_own_jobs_are_due_at_once_and_the_crash_counts(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    lost = await created_and_claimed(broker)
+
+    assert await broker.recover(WORKER, [TASK]) == 1
+    again = await claim_one(broker)
+    assert (again.id, again.attempt) == (lost.id, 2)
+    assert await redis.hget(keys.META + lost.id, "crashes") == b"1"
+    assert await broker.finish(lost, State.SUCCESS, b"{}") is Verdict.FENCED
+
+
+async def test_jobs_of_others_stay_where_they_are(broker: Broker) -> None:
+    await broker.create(new_job())
+    job = await claim_one(broker, OTHER)
+
+    assert await broker.recover(WORKER, [TASK]) == 0
+    assert await broker.finish(job, State.SUCCESS, b"{}") is Verdict.OK
+
+
+async def test_a_job_that_waits_for_its_time_goes_on_waiting(broker: Broker) -> None:
+    job = await created_and_claimed(broker)
+    await broker.release(job, delay=60)
+
+    assert await broker.recover(WORKER, [TASK]) == 0
+    assert (await broker.claim(WORKER, 1, [TASK])).jobs == []
+
+
+async def test_looks_at_all_tasks_it_was_given(broker: Broker) -> None:
+    for task in ("a", "b", "c"):
+        await created_and_claimed(broker, new_job(task=task))
+
+    assert await broker.recover(WORKER, ["a", "b"]) == 2
+    assert await broker.recover(WORKER, ["c"]) == 1
+
+
+async def test_recovering_twice_counts_one_crash(broker: Broker, redis: ArqRedis) -> None:
+    job = await created_and_claimed(broker)
+    await broker.recover(WORKER, [TASK])
+    await broker.recover(WORKER, [TASK])
+
+    await claim_one(broker)
+    assert await redis.hget(keys.META + job.id, "crashes") == b"1"

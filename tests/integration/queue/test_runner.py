@@ -1,0 +1,203 @@
+"""The runner: replies are never mixed up, and every failure has a name and a bound."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from arq.connections import ArqRedis
+
+from config.settings import Settings
+from tests.queue_server import QueueServer
+from tests.queue_state import TASK, created_and_claimed, new_job
+from tests.waiting import eventually
+from workers.queue.broker import Broker
+from workers.queue.connection import MOST_CONNECTIONS, connect
+from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
+from workers.queue.listeners import EndOfJobs, Subscription
+from workers.queue.records import State
+
+AWAY_WITHIN = 8.0  # seconds: connect and answer timeouts, and some air
+
+
+@pytest.fixture
+async def own_redis(
+    own_server: QueueServer, make_settings: Callable[..., Settings]
+) -> AsyncIterator[ArqRedis]:
+    """A client of a server that the test may mistreat."""
+    client = connect(make_settings(task_queue_url=own_server.url))
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def own_broker(own_redis: ArqRedis) -> Broker:
+    """The door to a server that the test may mistreat."""
+    return Broker(own_redis, result_expires=600)
+
+
+async def test_loads_its_scripts_into_a_server_that_forgot_them(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    job = await created_and_claimed(broker)
+    await redis.script_flush()
+
+    assert (await broker.read(job.id)).state is State.STARTED
+
+
+async def test_concurrent_calls_survive_forgotten_scripts(broker: Broker, redis: ArqRedis) -> None:
+    await redis.script_flush()
+
+    await asyncio.gather(*(broker.create(new_job(f"{n}")) for n in range(300)))
+    views = await asyncio.gather(*(broker.read(f"{n}") for n in range(300)))
+    assert all(view.state is State.PENDING for view in views)
+
+
+async def test_many_calls_share_a_round_trip(broker: Broker, redis: ArqRedis) -> None:
+    await broker.read("warm up")
+    before = (await redis.info("clients"))["connected_clients"]
+
+    await asyncio.gather(*(broker.read("x") for _ in range(1000)))
+    assert (await redis.info("clients"))["connected_clients"] <= before + 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_cancelled_caller_does_not_mix_up_the_replies(broker: Broker, seed: int) -> None:
+    dice = random.Random(seed)
+    ids = [f"{n:03}" for n in range(100)]
+    await asyncio.gather(*(broker.create(new_job(job_id)) for job_id in ids))
+
+    async def ask(job_id: str) -> tuple[str, str | None]:
+        view = await broker.read(job_id)
+        return job_id, view.owner and view.id
+
+    asking = []
+    for _ in range(1500):
+        asking.append(asyncio.create_task(ask(dice.choice(ids))))
+        if dice.random() < 0.3:
+            dice.choice(asking).cancel()
+        if dice.random() < 0.3:
+            await asyncio.sleep(0)
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+
+    answered = [answer for answer in answers if not isinstance(answer, BaseException)]
+    assert len(answered) > 800
+    assert all(asked == got for asked, got in answered)
+
+
+async def test_a_call_that_cannot_be_sent_fails_alone(broker: Broker) -> None:
+    await broker.create(new_job("good"))
+
+    bad, good = await asyncio.wait_for(
+        asyncio.gather(broker.read("\ud800"), broker.read("good"), return_exceptions=True), 5
+    )
+    assert isinstance(bad, Exception)
+    assert not isinstance(good, BaseException)
+    assert (await asyncio.wait_for(broker.read("good"), 5)).state is State.PENDING
+
+
+async def test_a_server_that_is_away_is_said_to_be_away_and_found_again(
+    own_server: QueueServer, own_broker: Broker
+) -> None:
+    await own_broker.create(new_job("one"))
+    own_server.kill()
+
+    began = time.monotonic()
+    with pytest.raises(QueueUnavailableError):
+        await own_broker.read("one")
+    assert time.monotonic() - began < AWAY_WITHIN
+
+    own_server.start()
+    assert (await own_broker.read("one")).state is State.PENDING, "the write was kept"
+
+
+async def test_a_server_that_is_silent_is_said_to_be_away(
+    own_server: QueueServer, own_broker: Broker
+) -> None:
+    await own_broker.create(new_job("one"))
+    own_server.pause()
+
+    began = time.monotonic()
+    with pytest.raises(QueueUnavailableError):
+        await own_broker.read("one")
+    assert time.monotonic() - began < AWAY_WITHIN
+
+    own_server.resume()
+    assert (await own_broker.read("one")).id == "one"
+    views = await asyncio.gather(*(own_broker.read(f"{n}") for n in range(20)))
+    assert [view.id for view in views] == [f"{n}" for n in range(20)], "no late answers"
+
+
+async def test_all_callers_hear_of_an_outage(own_server: QueueServer, own_broker: Broker) -> None:
+    await own_broker.read("warm up")
+    own_server.kill()
+
+    count = 4 * MOST_CONNECTIONS
+    answers = await asyncio.wait_for(
+        asyncio.gather(*(own_broker.read("x") for _ in range(count)), return_exceptions=True), 20
+    )
+    assert all(isinstance(answer, QueueUnavailableError) for answer in answers)
+
+
+async def test_a_full_server_says_so_takes_nothing_and_recovers(
+    own_broker: Broker, own_redis: ArqRedis
+) -> None:
+    running = await created_and_claimed(own_broker)
+    await own_redis.config_set("maxmemory", "1mb")
+
+    with pytest.raises(QueueFullError):
+        await own_broker.create(new_job("refused"))
+    with pytest.raises(QueueFullError):
+        await own_broker.finish(running, State.SUCCESS, b"{}")
+    assert not (await own_broker.read("refused")).known, "nothing half-done"
+    assert (await own_broker.read(running.id)).state is State.STARTED
+
+    await own_redis.config_set("maxmemory", "0")
+    await own_broker.finish(running, State.SUCCESS, b'{"b":1}')
+    assert (await own_broker.read(running.id)).result == b'{"b":1}'
+    assert await own_broker.create(new_job("refused")) is not None
+
+
+async def test_a_refusal_for_another_reason_is_a_plain_queue_error(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await redis.rpush(f"arq:queue:{TASK}", "a list")
+
+    with pytest.raises(QueueError) as refused:
+        await broker.create(new_job())
+    assert not isinstance(refused.value, QueueUnavailableError)
+
+
+async def test_a_subscription_that_broke_says_that_messages_may_be_missing(
+    own_server: QueueServer, own_redis: ArqRedis
+) -> None:
+    heard: list[str | None] = []
+    listening = asyncio.create_task(Subscription(own_redis, "channel").listen(heard.append))
+    await eventually(lambda: heard == [None])
+    await own_redis.publish("channel", "one")
+    await eventually(lambda: heard == [None, "one"])
+
+    own_server.kill()
+    own_server.start()
+    await eventually(lambda: heard == [None, "one", None], within=15)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_the_end_of_a_job_wakes_only_who_waits_for_it(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    ends = EndOfJobs(redis, "g1")
+    listening = asyncio.create_task(ends.listen())
+    with ends.of("any") as began:  # a new subscription tells everybody to look for himself
+        await asyncio.wait_for(began.wait(), 5)
+    for job_id in ("one", "two"):
+        await broker.create(new_job(job_id), notify="g1")
+    with ends.of("one") as one, ends.of("two") as two, ends.of("one") as also_one:
+        await broker.revoke("one")
+        await asyncio.wait_for(asyncio.gather(one.wait(), also_one.wait()), 5)
+        assert not two.is_set()
+    assert ends._waiting == {}
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Real fork servers, children and workers."""

@@ -1,0 +1,96 @@
+"""Fork servers with children, and whole worker processes."""
+
+import itertools
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.conftest import SAMPLE_TASKS
+from tests.queue_server import QueueServer
+from tests.worker_process import WorkerProcess
+from workers.fork_client import ForkClient, ForkPlan
+from workers.outcome import Outcome
+from workers.queue.records import ClaimedJob
+from workers.slots import Slot, SlotPool
+
+_numbers = itertools.count(1)
+
+
+def claimed(task: str, **arguments: Any) -> ClaimedJob:
+    """A job as the queue would hand it out."""
+    job = orjson.dumps(
+        {"t": None, "f": task, "a": [], "k": arguments, "et": 0},
+        option=orjson.OPT_PASSTHROUGH_SUBCLASS,
+    )
+    return ClaimedJob(f"job-{next(_numbers)}", task, "1:w:n", 1, job, "")
+
+
+@pytest.fixture
+async def make_forks() -> AsyncIterator[Callable[..., ForkClient]]:
+    """Fork servers for the sample tasks, or for those of another folder."""
+    made: list[ForkClient] = []
+
+    def make(
+        tasks_dir: Path = SAMPLE_TASKS,
+        tasks: tuple[str, ...] = ("echo", "hold", "hostile"),
+        soft_limit: float = 60.0,
+        environment: Mapping[str, str] = os.environ,
+    ) -> ForkClient:
+        forks = ForkClient(ForkPlan(tasks_dir, tasks, soft_limit, environment))
+        made.append(forks)
+        return forks
+
+    yield make
+    for forks in made:
+        forks.close()
+        await forks.wait_closed()
+
+
+@pytest.fixture
+async def make_pool(
+    make_forks: Callable[..., ForkClient],
+) -> AsyncIterator[Callable[..., Awaitable[SlotPool]]]:
+    """Started pools of slots."""
+    pools: list[SlotPool] = []
+
+    async def make(
+        size: int = 1, time_limit: float = 60.0, jobs_per_child: int = 1000, **plan: Any
+    ) -> SlotPool:
+        forks = make_forks(**plan)
+        pool = SlotPool([Slot(forks, time_limit, jobs_per_child) for _ in range(size)])
+        pools.append(pool)
+        await pool.start()
+        return pool
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+async def run(pool: SlotPool, task: str, **arguments: Any) -> Outcome:
+    """Run one job as the worker does: promise, then run."""
+    pool.promise()
+    return await pool.run(claimed(task, **arguments))
+
+
+@pytest.fixture
+def make_worker(
+    tmp_path: Path,
+) -> Iterator[Callable[..., WorkerProcess]]:
+    """`python -m workers` processes, each with a FILES_DIR named after its node."""
+    made: list[WorkerProcess] = []
+
+    def make(server: QueueServer, node: str = "one", **environment: Any) -> WorkerProcess:
+        worker = WorkerProcess(tmp_path / node, server.url, **environment)
+        made.append(worker)
+        return worker
+
+    yield make
+    for worker in made:
+        worker.kill()
+        sys.stdout.write(worker.log)  # shown if the test failed

@@ -1,0 +1,364 @@
+"""Children: whatever a task does to its process, its job has an outcome and the slot lives on."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.integration.workers.conftest import claimed, run
+from tests.waiting import eventually, is_alive
+from tests.worker_process import parents
+from workers.fork_client import ForkClient, ForkServerError
+from workers.outcome import LONGEST_TEXT, Ending, StopReason
+from workers.queue.records import ClaimedJob
+from workers.slots import Slot, SlotPool
+
+MakePool = Callable[..., Awaitable[SlotPool]]
+
+
+@pytest.fixture
+async def pool(make_pool: MakePool) -> SlotPool:
+    """One slot."""
+    return await make_pool()
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text() if is_alive(pid) else ""
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("raise_value_error", "ValueError: hello"),
+        ("raise_unprintable", "Unprintable"),
+        ("raise_bottomless", "Bottomless"),
+        ("raise_interrupt", "KeyboardInterrupt"),
+        ("raise_surrogate", "ValueError"),
+        ("raise_out_of_a_class_made_here", "Local: only here"),
+        ("exit_politely", "SystemExit: goodbye"),
+        ("recurse", "RecursionError"),
+        ("return_nothing", "returned what does not match Result"),
+        ("return_wrong_type", "answer: "),
+        ("return_self_containing", "answer: "),
+        ("return_surrogate", "returned what cannot be written as JSON"),
+        ("no_such_function", "KeyError: 'no_such_function'"),
+    ],
+)
+async def test_a_task_that_fails_leaves_its_process_usable(
+    pool: SlotPool, how: str, says: str
+) -> None:
+    [child] = pool.children
+
+    outcome = await run(pool, "hostile", how=how, text="hello")
+
+    assert outcome.ending is Ending.FAILURE
+    assert says in outcome.text
+    assert "workers/child.py" not in outcome.text, "our frames are no business of the user"
+    assert (await run(pool, "echo", value=1)).result == b'{"value":1}'
+    assert pool.children == [child]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("exit_with_0", "exited with status 0"),
+        ("exit_with_7", "exited with status 7"),
+        ("segfault", "signal 11 (Segmentation fault)"),
+        ("kill_itself", "signal 9 (Killed)"),
+    ],
+)
+async def test_a_task_that_ends_its_process_is_told_apart_and_the_slot_refilled(
+    pool: SlotPool, how: str, says: str
+) -> None:
+    outcome = await run(pool, "hostile", how=how)
+
+    assert outcome.ending is Ending.CRASHED
+    assert says in outcome.text
+    assert "MiB" in outcome.text
+    assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
+
+
+async def test_a_huge_traceback_is_shortened(pool: SlotPool) -> None:
+    outcome = await run(pool, "hostile", how="raise_long")
+
+    assert len(outcome.text) < LONGEST_TEXT + 100
+    assert "characters left out" in outcome.text
+    assert "Traceback" in outcome.text
+
+
+@pytest.mark.parametrize("size", [1, 300_000, 8 * 2**20])
+async def test_params_and_results_of_any_size_cross_the_pipe(pool: SlotPool, size: int) -> None:
+    outcome = await run(pool, "echo", value="x" * size)
+
+    assert outcome.result == b'{"value":"' + b"x" * size + b'"}'
+
+
+async def test_integers_of_any_size_stay_exact(pool: SlotPool) -> None:
+    number = 3**200
+    job = b'{"f":"echo","a":[],"k":{"value":%d},"et":0}' % number
+    pool.promise()
+
+    outcome = await pool.run(ClaimedJob("big", "echo", "", 1, job, ""))
+    assert outcome.result == b'{"value":%d}' % number
+
+
+async def test_a_result_may_be_the_model_itself(pool: SlotPool) -> None:
+    assert (await run(pool, "hostile", how="return_model", text="x")).result == b'{"answer":"x"}'
+
+
+async def test_a_fork_of_a_task_that_returns_does_not_answer_for_the_next_job(
+    pool: SlotPool,
+) -> None:
+    outcome = await run(pool, "hostile", how="return_from_a_fork", text="old")
+    assert outcome.result == b'{"answer":"old"}'
+
+    for number in range(3):  # the fork returns during the first of these
+        outcome = await run(pool, "hostile", how="sleep_and_return", text=str(number))
+        assert orjson.loads(outcome.result) == {"answer": str(number)}
+
+
+async def test_what_a_task_says_comes_out_of_the_worker(
+    capfd: pytest.CaptureFixture[str], make_pool: MakePool
+) -> None:
+    pool = await make_pool()
+    await run(pool, "hostile", how="say", text="hello")
+
+    said = capfd.readouterr().out
+    for line in ("printed: hello", "written: hello", "subprocess: hello"):
+        assert f"{line}\n" in said
+
+
+@pytest.mark.parametrize(
+    ("how", "ending", "says"),
+    [
+        ("sleep_and_clean_up", Ending.SUCCESS, "cleaned up"),
+        ("sleep_long", Ending.SOFT_TIMEOUT, "SoftTimeLimitExceeded"),
+    ],
+)
+async def test_the_soft_limit_is_an_exception_inside_the_task(
+    make_pool: MakePool, how: str, ending: Ending, says: str
+) -> None:
+    pool = await make_pool(soft_limit=0.2)
+    [child] = pool.children
+
+    outcome = await run(pool, "hostile", how=how)
+
+    assert outcome.ending is ending
+    assert says in outcome.result.decode()
+    assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
+    assert pool.children == [child]
+
+
+async def test_the_hard_limit_ends_what_ignores_everything_and_its_descendants(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool(time_limit=1.0, soft_limit=0.3)
+    told = tmp_path / "pids"
+
+    outcome = await run(pool, "hostile", how="block_everything", text=str(told))
+
+    assert (outcome.ending, outcome.reason) == (Ending.KILLED, StopReason.TIME_LIMIT)
+    assert "TIME_LIMIT" in outcome.text
+    pids = [int(pid) for pid in told.read_text().split()]
+    await eventually(lambda: not any(map(is_alive, pids)), within=1)
+    assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
+
+
+@pytest.mark.parametrize("reason", [StopReason.REVOKED, StopReason.LEASE_LOST, StopReason.SHUTDOWN])
+async def test_stopping_a_job_says_why_and_leaves_its_neighbour_alone(
+    make_pool: MakePool, tmp_path: Path, reason: StopReason
+) -> None:
+    pool = await make_pool(2)
+    jobs = [claimed("hold", record=str(tmp_path / name)) for name in ("a", "b")]
+    running = []
+    for job in jobs:
+        pool.promise()
+        running.append(asyncio.create_task(pool.run(job)))
+    await eventually(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
+
+    assert pool.stop(jobs[0].id, reason)
+    outcome = await running[0]
+    (tmp_path / "b.go").touch()
+
+    assert (outcome.ending, outcome.reason) == (Ending.KILLED, reason)
+    assert (await running[1]).ending is Ending.SUCCESS
+    assert not pool.stop(jobs[0].id, reason), "it does not run any more"
+
+
+async def test_a_slot_that_was_stopped_too_late_takes_no_next_job_in_the_same_child(
+    make_forks: Callable[..., ForkClient],
+) -> None:
+    """The stop comes after the answer: it must not hit whatever job would be next."""
+    slot = Slot(make_forks(), 60.0, 1000)
+    await slot.refill(lambda: None)
+    assert (await slot.run(claimed("echo", value=1))).ending is Ending.SUCCESS
+
+    slot.stop(StopReason.REVOKED)
+
+    assert not slot.is_ready
+    await slot.refill(lambda: None)
+    assert (await slot.run(claimed("echo", value=2))).ending is Ending.SUCCESS
+
+
+async def test_an_idle_child_that_dies_is_replaced(make_pool: MakePool) -> None:
+    pool = await make_pool(2)
+    before = pool.children
+    assert pool.free == 2
+
+    os.kill(before[0], signal.SIGKILL)
+
+    await eventually(lambda: pool.free == 2 and pool.children != before, within=3)
+    assert before[1] in pool.children
+    assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
+
+
+async def test_a_child_that_dies_between_promise_and_run_costs_no_slot(
+    make_pool: MakePool,
+) -> None:
+    pool = await make_pool()
+    for _ in range(5):
+        pool.promise()
+        os.kill(pool.children[0], signal.SIGKILL)
+        outcome = await pool.run(claimed("echo", value=1))
+        assert outcome.ending in (Ending.SUCCESS, Ending.CRASHED)
+        await eventually(lambda: pool.free == 1 and is_alive(pool.children[0]))
+
+
+async def test_a_killed_fork_server_is_replaced_and_its_jobs_crash(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool(2)
+    running = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "a")))
+    await eventually(lambda: _read(tmp_path / "a"))
+    children = pool.children
+    server = parents()[children[0]]
+
+    os.kill(server, signal.SIGKILL)
+
+    outcome = await running
+    assert outcome.ending is Ending.CRASHED
+    assert "fork server" in outcome.text
+    await eventually(lambda: not any(map(is_alive, children)), within=1)
+    await eventually(lambda: pool.free == 2, within=5)
+    outcomes = await asyncio.gather(*(run(pool, "echo", value=n) for n in range(2)))
+    assert [outcome.ending for outcome in outcomes] == [Ending.SUCCESS] * 2
+
+
+async def test_a_child_is_replaced_after_so_many_jobs(make_pool: MakePool) -> None:
+    pool = await make_pool(jobs_per_child=3)
+
+    pids = [orjson.loads((await run(pool, "hostile", how="tell_pid")).result) for _ in range(9)]
+
+    told = [answer["answer"] for answer in pids]
+    assert [len(set(told[n : n + 3])) for n in (0, 3, 6)] == [1, 1, 1]
+    assert len(set(told)) == 3
+    await eventually(lambda: not any(is_alive(int(pid)) for pid in told[:6]))
+
+
+async def test_descendants_of_a_child_go_with_it_when_it_is_replaced(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool(jobs_per_child=1)
+    outcome = await run(pool, "hostile", how="grow_a_descendant", text=str(tmp_path / "pid"))
+    descendant = int(orjson.loads(outcome.result)["answer"])
+
+    await eventually(lambda: not is_alive(descendant), within=3)
+
+
+async def test_closing_ends_all_processes(make_forks: Callable[..., ForkClient]) -> None:
+    forks = make_forks()
+    children = [await forks.spawn() for _ in range(3)]
+
+    forks.close()
+    await forks.wait_closed()
+
+    await eventually(lambda: not any(is_alive(child.pid) for child in children), within=1)
+    assert all(child.gone.is_set() for child in children)
+
+
+async def test_a_closed_pool_starts_nothing_new(make_forks: Callable[..., ForkClient]) -> None:
+    forks = make_forks()
+    pool = SlotPool([Slot(forks, 60.0, 1000) for _ in range(2)])
+    await pool.start()
+
+    pool.close()
+    forks.close()
+    await forks.wait_closed()
+
+    servers = [pid for pid, parent in parents().items() if parent == os.getpid()]
+    assert not [pid for pid in servers if "workers.fork_server" in _command(pid)]
+
+
+async def test_many_children_at_once(make_pool: MakePool) -> None:
+    pool = await make_pool(8)
+
+    outcomes = await asyncio.gather(*(run(pool, "echo", value=n) for n in range(200)))
+
+    assert [orjson.loads(o.result)["value"] for o in outcomes] == list(range(200))
+    assert pool.free == 8
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        b"\x80\x04pickle", b"", b"null", b"[]", b"{}", b'{"f":"echo"}',
+        b'{"f":"hold","a":[],"k":{},"et":0}', b'{"f":"echo","a":[1],"k":{},"et":0}',
+        b'{"f":"echo","a":[],"k":{"value":1},"et":0', b"\xff", b"[" * 100_000,
+    ],
+    ids=lambda job: repr(job[:20]),
+)  # fmt: skip
+async def test_a_job_that_is_no_job_is_unreadable(pool: SlotPool, job: bytes) -> None:
+    pool.promise()
+    outcome = await pool.run(ClaimedJob("odd", "echo", "", 1, job, ""))
+
+    assert outcome.ending is Ending.UNREADABLE
+    assert outcome.text
+    assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
+
+
+THREADED = """
+import threading, time
+from pydantic import BaseModel
+class Params(BaseModel): pass
+class Result(BaseModel):
+    alive: bool
+beats = []
+def beat():
+    while True:
+        beats.append(1)
+        time.sleep(0.01)
+thread = threading.Thread(target=beat, daemon=True)
+thread.start()
+def threaded():
+    beats.clear()
+    time.sleep(0.1)
+    return {"alive": thread.is_alive() and bool(beats)}
+"""
+
+
+async def test_threads_that_a_task_starts_at_import_run_in_the_child(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    (tmp_path / "threaded.py").write_text(THREADED)
+    pool = await make_pool(2, tasks_dir=tmp_path, tasks=("threaded",))
+
+    for _ in range(3):
+        assert (await run(pool, "threaded")).result == b'{"alive":true}'
+
+
+async def test_a_task_file_that_cannot_be_loaded_is_named(
+    make_forks: Callable[..., ForkClient], tmp_path: Path
+) -> None:
+    (tmp_path / "broken.py").write_text("x = 1\ndef broken(:\n")
+    forks = make_forks(tasks_dir=tmp_path, tasks=("broken",))
+
+    with pytest.raises(ForkServerError, match=r"broken\.py:2: syntax error"):
+        await forks.start()

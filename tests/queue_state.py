@@ -1,0 +1,77 @@
+"""Jobs for tests of the queue, and looks behind its door."""
+
+import itertools
+from typing import Any
+
+import orjson
+from arq.connections import ArqRedis
+
+from workers.queue import keys
+from workers.queue.broker import Broker
+from workers.queue.records import ClaimedJob, Concurrency, NewJob, State
+
+TASK = "add"
+WORKER = "worker@here-1"
+OTHER = "worker@there-2"
+
+_numbers = itertools.count(1)
+
+# What may stay when all jobs have ended: results until they expire, counters, and a wake-up a task.
+KEPT = (keys.RESULT, keys.TOTALS, keys.SNAPSHOTS, keys.SLOTS, keys.WAKE)
+
+
+def new_job(job_id: str = "", task: str = TASK, **fields: Any) -> NewJob:
+    """A job to create; the id is made up if not given."""
+    given = {"params": b'{"a":1}', "owner": "ann", **fields}
+    return NewJob(id=job_id or f"job-{next(_numbers)}", task=task, **given)
+
+
+def limited(limit: int, key: str = "k", countdown: float = 60, expire: float = 1800) -> Concurrency:
+    """A concurrency key; times are seconds."""
+    return Concurrency(key, limit, int(countdown * 1000), int(expire * 1000))
+
+
+async def claim_one(broker: Broker, worker: str = WORKER, task: str = TASK) -> ClaimedJob:
+    """The one job that is due."""
+    claim = await broker.claim(worker, 1, [task])
+    assert len(claim.jobs) == 1, claim
+    return claim.jobs[0]
+
+
+async def created_and_claimed(broker: Broker, job: NewJob | None = None) -> ClaimedJob:
+    """A job that runs on WORKER."""
+    job = job or new_job()
+    assert await broker.create(job) is not None
+    return await claim_one(broker, task=job.task)
+
+
+async def lapse(redis: ArqRedis, job: ClaimedJob) -> None:
+    """Have the lease of a job run out now."""
+    await redis.delete(keys.IN_PROGRESS + job.id)
+    await redis.zadd(keys.queue(job.task), {job.id: 1})
+
+
+async def make_due(redis: ArqRedis, job_id: str, task: str = TASK) -> None:
+    """Have a job that waits for its time be due now."""
+    assert await redis.zadd(keys.queue(task), {job_id: 1}, xx=True, ch=True) == 1
+
+
+async def stored_result(redis: ArqRedis, job_id: str) -> dict[str, Any] | None:
+    """A result as an arq client reads it."""
+    stored = await redis.get(keys.RESULT + job_id)
+    return orjson.loads(stored) if stored is not None else None
+
+
+async def gauges(broker: Broker, task: str = TASK) -> tuple[int, int]:
+    """How many jobs the counters take for STARTED and for RETRY."""
+    totals = (await broker.statistics([task])).totals
+    return totals.get(f"{task}:{State.STARTED}", 0), totals.get(f"{task}:{State.RETRY}", 0)
+
+
+async def assert_nothing_left(redis: ArqRedis) -> None:
+    """Every job has ended: nothing but results and counters is kept, and no gauge is off zero."""
+    left = [key.decode() async for key in redis.scan_iter(count=1000)]
+    assert [key for key in left if not key.startswith(KEPT)] == []
+    totals = {k.decode(): int(v) for k, v in (await redis.hgetall(keys.TOTALS)).items()}
+    unfinished = (State.STARTED, State.RETRY)
+    assert {k: v for k, v in totals.items() if k.endswith(unfinished) and v != 0} == {}

@@ -1,0 +1,166 @@
+"""A task that does what hostile tasks do."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from pydantic import BaseModel
+
+
+class Params(BaseModel):
+    how: str
+    text: str = ""
+
+
+class Result(BaseModel):
+    answer: str
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise RuntimeError("no text for you")
+
+
+class Bottomless(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+
+def raise_value_error(text):
+    raise ValueError(text)
+
+
+def raise_unprintable(_):
+    raise Unprintable
+
+
+def raise_bottomless(_):
+    raise Bottomless
+
+
+def raise_long(_):
+    raise ValueError("x" * 3_000_000)
+
+
+def raise_interrupt(_):
+    raise KeyboardInterrupt
+
+
+def raise_surrogate(_):
+    raise ValueError("\ud800")
+
+
+def raise_out_of_a_class_made_here(_):
+    raise type("Local", (Exception,), {"__reduce__": None})("only here")
+
+
+def exit_politely(_):
+    sys.exit("goodbye")
+
+
+def exit_with_0(_):
+    os._exit(0)
+
+
+def exit_with_7(_):
+    os._exit(7)
+
+
+def segfault(_):
+    ctypes.string_at(0)
+
+
+def kill_itself(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def recurse(text):
+    return recurse(text)
+
+
+def return_nothing(_):
+    return None
+
+
+def return_wrong_type(_):
+    return {"answer": ["no", "text"]}
+
+
+def return_self_containing(_):
+    loop = {}
+    loop["answer"] = loop
+    return loop
+
+
+def return_surrogate(_):
+    return {"answer": "\ud800"}
+
+
+def return_model(text):
+    return Result(answer=text)
+
+
+def return_from_a_fork(text):
+    if os.fork() == 0:
+        time.sleep(0.2)
+    return {"answer": text}
+
+
+def sleep_and_return(text):
+    time.sleep(0.3)
+    return {"answer": text}
+
+
+def say(text):
+    print("printed:", text)
+    os.write(1, f"written: {text}\n".encode())
+    subprocess.run(["echo", "subprocess:", text], check=True)
+    return {"answer": ""}
+
+
+def tell_environment(text):
+    return {"answer": os.environ.get(text, "not there")}
+
+
+def tell_pid(_):
+    return {"answer": str(os.getpid())}
+
+
+def sleep_long(_):
+    time.sleep(600)
+
+
+def sleep_and_clean_up(_):
+    from workers.soft_limit import SoftTimeLimitExceeded
+
+    try:
+        time.sleep(600)
+    except SoftTimeLimitExceeded:
+        return {"answer": "cleaned up"}
+
+
+def block_everything(text):
+    """Ignore what can be ignored, with a descendant; tell both process ids in a file."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    descendant = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    with open(text + ".part", "w") as file:
+        file.write(f"{os.getpid()} {descendant.pid}")
+    os.rename(text + ".part", text)
+    while True:
+        time.sleep(600)
+
+
+def grow_a_descendant(text):
+    """Leave a descendant behind that outlives the job, and tell its process id in a file."""
+    descendant = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    with open(text, "w") as file:
+        file.write(str(descendant.pid))
+    return {"answer": str(descendant.pid)}
+
+
+def hostile(how, text=""):
+    return globals()[how](text)
