@@ -3,6 +3,7 @@
 import json
 import shlex
 
+from config.errors import ConfigurationError
 from config.settings import Settings
 from deploy.example import example_task
 from deploy.gateway import Gateway, is_public
@@ -38,13 +39,19 @@ def worker_line(settings: Settings) -> str:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """What anybody who starts this node has to know about who can use it."""
-    if not settings.has_api or not is_public(settings) or first_user(settings):
+    """What whoever starts this node has to know about who can use it."""
+    if not settings.has_api:
+        return []
+    try:
+        anonymous = first_user(settings) is None
+    except ConfigurationError as error:
+        return [f"WARNING: nobody can log in: {line}" for line in error.lines]
+    if not anonymous or not is_public(settings):
         return []
     return [
-        "WARNING: anybody who reaches port "
-        f"{settings.api_port} of this machine can run tasks here: there are no users.",
-        f'WARNING: to ask for passwords write {{"user_A": "user_A_passwd"}} to '
+        f"WARNING: there are no users, so anybody who reaches port {settings.api_port} of this "
+        "machine can run tasks on it.",
+        'WARNING: to ask for passwords write {"user_A": "user_A_passwd"} to '
         f"{settings.users_file}",
     ]
 

@@ -6,7 +6,6 @@ from config.errors import ConfigurationError
 from config.registry import load_tasks
 from config.settings import Settings
 from deploy.certificate import check_certificate
-from deploy.folders import make_folders
 from deploy.ports import check_ports
 from deploy.queue_binary import find_queue_server
 from deploy.sockets import prepare_sockets
@@ -14,12 +13,11 @@ from deploy.supervisor import supervisor_configuration
 
 
 def check_node(settings: Settings) -> None:
-    """See that the node can start; makes its folders on the way.
+    """See that the node, whose folders are made, can start.
 
     Raises:
         ConfigurationError: one line per problem.
     """
-    make_folders(settings)
     problems: list[str] = []
     for check in _checks(settings):
         try:

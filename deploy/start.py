@@ -5,6 +5,7 @@ from deploy.addresses import curl_line, urls, warnings, worker_line
 from deploy.background import BackgroundNode, StartFailed
 from deploy.checks import check_node
 from deploy.example import ExampleFailed, show_example
+from deploy.folders import make_folders
 from deploy.logs import end_of, log_files
 from deploy.node import recall_node, running_pid
 from deploy.terminal import say
@@ -19,6 +20,7 @@ def up(settings: Settings, timeout_seconds: float) -> int:
     Raises:
         ConfigurationError: something is wrong that was seen before anything was started.
     """
+    make_folders(settings)
     if pid := running_pid(settings):
         _show_running(settings, pid)
         return 0

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from config.settings import Settings
 from deploy.node import recall_node, running_pid
-from deploy.pid_file import pid_file
+from deploy.pid_file import pid_file, remove
 from deploy.processes import Process, family, kill, living
 from deploy.sockets import remove_sockets
 from deploy.supervisor import stop_seconds
@@ -45,9 +45,14 @@ def stop(pid: int, grace_seconds: float) -> set[Process]:
 
 
 def remove_traces(settings: Settings) -> None:
-    """Remove the pid and socket files of a node that ended without doing so itself."""
-    pid_file(settings).unlink(missing_ok=True)
-    remove_sockets(settings)
+    """Remove the pid and socket files of a node that ended without doing so itself.
+
+    Raises:
+        ConfigurationError: a node with this FILES_DIR has been started meanwhile.
+    """
+    if settings.fasttask_files_dir.is_dir():
+        remove(pid_file(settings))
+        remove_sockets(settings)
 
 
 def _ended(processes: set[Process], wait: Wait) -> bool:
