@@ -8,6 +8,7 @@ from pathlib import Path
 
 from config.settings import Settings
 from deploy.health import ailment
+from deploy.logs import end_of, log_files, sizes
 from deploy.parts import Part, SupervisorSilent, parts_of_node
 from deploy.stop import remove_traces, stop
 from deploy.waiting import Wait
@@ -29,6 +30,7 @@ class BackgroundNode:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._log = settings.log_dir / "node.log"
+        self._sizes = sizes(log_files(settings))
         self._starts: dict[str, set[int]] = defaultdict(set)  # by the part's name
         with self._log.open("wb") as log:
             self._supervisor = subprocess.Popen(
@@ -54,6 +56,11 @@ class BackgroundNode:
             self._check_alive()
         return wait.reason
 
+    def ends_of(self, logs: Iterable[Path]) -> list[str]:
+        """The last lines that this start has added to each of the logs."""
+        marks = {**self._sizes, self._log: 0}  # its own log begins anew with every start
+        return [line for log in logs for line in end_of(log, marks.get(log, 0))]
+
     def undo(self) -> None:
         """Leave nothing running."""
         stop(self._supervisor.pid, self._settings.grace_seconds)
@@ -74,5 +81,5 @@ class BackgroundNode:
         if part.started:
             self._starts[part.name].add(part.started)
         if len(self._starts[part.name]) >= STARTS_IN_VAIN:
-            why = part.error or "it was started again each time"
-            raise StartFailed(f"the part '{part.name}' keeps ending: {why}", [part.log])
+            starts = f"{STARTS_IN_VAIN} starts so far"
+            raise StartFailed(f"the part '{part.name}' keeps ending, {starts}", [part.log])

@@ -17,12 +17,21 @@ def log_files(settings: Settings) -> list[Path]:
     return [path for name in PATTERNS for path in sorted(settings.log_dir.glob(name))]
 
 
-def end_of(log: Path) -> list[str]:
-    """The last lines of a log under a head that names it; nothing if nothing was written."""
+def sizes(logs: list[Path]) -> dict[Path, int]:
+    """How much stands in each log so far, in bytes."""
+    return {log: log.stat().st_size for log in logs}
+
+
+def end_of(log: Path, after: int = 0) -> list[str]:
+    """The last lines of a log under a head that names it; nothing if nothing was written.
+
+    What already stood there when it had ``after`` bytes is left out, unless it was rotated since.
+    """
     try:
-        lines = log.read_text(errors="replace").splitlines()
+        text = log.read_bytes()
     except OSError:
         return []
+    lines = text[after if after <= len(text) else 0 :].decode(errors="replace").splitlines()
     return [f"--- the end of {log}", *lines[-END_LINES:]] if lines else []
 
 

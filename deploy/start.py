@@ -6,7 +6,7 @@ from deploy.background import BackgroundNode, StartFailed
 from deploy.checks import check_node
 from deploy.example import ExampleFailed, show_example
 from deploy.folders import make_folders
-from deploy.logs import end_of, log_files
+from deploy.logs import log_files
 from deploy.node import recall_node, running_pid
 from deploy.terminal import say
 
@@ -31,8 +31,9 @@ def up(settings: Settings, timeout_seconds: float) -> int:
     try:
         _prove(settings, node, timeout_seconds)
     except StartFailed as failure:
+        details = node.ends_of(failure.logs)  # before the stop is logged as well
         node.undo()
-        _show_failure(failure)
+        say(*details, "---", f"FastTask did not start: {failure}")
         return 1
     except BaseException:
         node.undo()
@@ -88,12 +89,6 @@ def _show_running(settings: Settings, pid: int) -> None:
     node = recall_node(settings)
     say(f"a {node.node_type} runs already: process {pid}, FILES_DIR={settings.files_dir}")
     say(*(f"{name:8} {url}" for name, url in node.urls.items()))
-
-
-def _show_failure(failure: StartFailed) -> None:
-    for log in failure.logs:
-        say(*end_of(log))
-    say("---", f"FastTask did not start: {failure}")
 
 
 def _queue_server(settings: Settings) -> str:
