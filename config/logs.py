@@ -20,7 +20,7 @@ def configure_logging(*, debug: bool) -> None:
     logging.getLogger("fasttask").setLevel(logging.DEBUG if debug else logging.INFO)
 
 
-def event(log: logging.Logger, level: int, name: str, **fields: Any) -> None:
+def event(log: logging.Logger, level: int, name: str, /, **fields: Any) -> None:
     """Log that ``name`` happened; ``job`` and ``task`` come first among the fields."""
     if log.isEnabledFor(level):
         log.log(level, name, extra={FIELDS: fields})

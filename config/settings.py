@@ -151,6 +151,14 @@ class Settings(BaseSettings):
         # sets it to the empty string so that forgetting it is an error and not a single node.
         return {k: v for k, v in data.items() if v != "" or k == "node_type"}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _trust_store_is_not_ours(cls, data: dict[str, Any]) -> dict[str, Any]:
+        # SSL_CERT_DIR is also OpenSSL's name for its folders of trusted certificates, which many
+        # systems set for every process. A node must not put its key there.
+        folder = str(data.get("ssl_cert_dir", ""))
+        return {k: v for k, v in data.items() if k != "ssl_cert_dir" or not _is_trust_store(folder)}
+
     @field_validator("enabled_tasks", "disabled_tasks", mode="before")
     @classmethod
     def _split_at_commas(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -372,6 +380,13 @@ def supervisor_pid() -> int | None:
 def _needs_queue_address(info: ValidationInfo) -> bool:
     """Whether a worker has to be told where the queue server is, for want of a TASK_QUEUE_URL."""
     return info.data.get("node_type") is NodeType.WORKER and not info.data.get("task_queue_url")
+
+
+def _is_trust_store(folders: str) -> bool:
+    """Whether this is OpenSSL's SSL_CERT_DIR: a list of folders, or one full of other things."""
+    folder = Path(folders)
+    own = (folder / "key.pem").exists() or not folder.is_dir() or not any(folder.iterdir())
+    return os.pathsep in folders or not own
 
 
 def _is_master(info: ValidationInfo) -> bool:

@@ -1,0 +1,1 @@
+"""The gateway: HTTPS in front, the queue behind."""

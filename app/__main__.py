@@ -1,0 +1,63 @@
+"""Serve the API: ``python -m app``.
+
+The supervisor opens the listening socket and hands it to every API process as standard input, so
+that one that is replaced loses no connection that waits. Without such a socket one is opened here.
+"""
+
+import logging
+import socket
+import sys
+
+import uvicorn
+
+from app.main import create_app
+from config.errors import ConfigurationError
+from config.logs import configure_logging, event
+from config.parent import die_with_parent
+from config.registry import load_tasks
+from config.settings import Settings, load_settings
+
+log = logging.getLogger("fasttask.app")
+
+GRACEFUL_SECONDS = 5  # how long open requests may go on when the process is told to stop
+
+
+def main() -> int:
+    """The exit status: 0 after a clean stop, 1 if the node is not configured well."""
+    try:
+        settings = load_settings()
+        configure_logging(debug=settings.debug)
+        app = create_app(settings, load_tasks(settings.tasks_dir, settings.loaded_tasks))
+    except ConfigurationError as error:
+        event(log, logging.ERROR, "cannot_start", why=error)
+        return 1
+    die_with_parent()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            ssl_keyfile=settings.ssl_keyfile,
+            ssl_certfile=settings.ssl_certfile,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        )
+    )
+    server.run(sockets=[listening_socket(settings)])
+    return 0
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """The socket that was handed over as standard input, else a new one."""
+    try:
+        handed_over = socket.socket(fileno=0)
+    except OSError:
+        return socket.create_server((settings.api_host, settings.api_port), backlog=2048)
+    return handed_over
+
+
+if __name__ == "__main__":
+    sys.exit(main())

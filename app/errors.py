@@ -1,0 +1,107 @@
+"""Every error a client may see, as ``{"detail": ...}``, and the one place that answers with it."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+
+from config.logs import event
+from workers.queue.errors import QueueError, QueueUnavailableError
+
+log = logging.getLogger("fasttask.app")
+
+RETRY_AFTER_SECONDS = 2
+
+
+class ApiError(Exception):
+    """Base of the errors that are the client's to mend. The docstring is the default detail."""
+
+    status: ClassVar[int] = 400
+    headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or (self.__doc__ or "").strip())
+
+
+class UnauthorizedError(ApiError):
+    """wrong or no credentials; send a user's name and password by HTTP Basic"""
+
+    status = 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Basic realm="FastTask"'}
+
+
+class NotFoundError(ApiError):
+    """not found"""
+
+    status = 404
+
+
+class ForbiddenFileError(ApiError):
+    """this place holds files of FastTask itself or lies outside the files folder"""
+
+    status = 403
+
+
+class FileNameError(ApiError):
+    """not a file name"""
+
+    status = 400
+
+
+class TooLargeError(ApiError):
+    """too large"""
+
+    status = 413
+
+
+class StorageFullError(ApiError):
+    """the server has no room for the file; try again later"""
+
+    status = 507
+
+
+def answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """An error as the client gets it."""
+    body = orjson.dumps({"detail": detail})
+    return Response(body, status, headers, media_type="application/json")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make ``app`` answer every exception as JSON."""
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(QueueUnavailableError, _queue_unavailable)
+    app.add_exception_handler(QueueError, _unexpected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _api_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return answer(error.status, str(error), error.headers)
+
+
+async def _queue_unavailable(request: Request, error: Exception) -> Response:
+    event(log, logging.WARNING, "queue_unavailable", path=request.url.path, why=error)
+    text = "the queue server does not answer; try again later"
+    return answer(503, text, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    """FastAPI's own body for invalid input, but for inputs that cannot be sent back as JSON."""
+    assert isinstance(error, RequestValidationError)
+    try:
+        return answer(422, jsonable_encoder(error.errors()))
+    except (TypeError, ValueError, RecursionError):
+        # An input that JSON has no way to show, like a lone surrogate or a giant integer.
+        shown = [{k: e[k] for k in ("type", "loc", "msg")} for e in error.errors()]
+        return answer(422, json.loads(json.dumps(shown, default=str).encode("utf-8", "replace")))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("unexpected_error path=%s", request.url.path, exc_info=error)
+    return answer(500, "internal error; the server's log tells more")

@@ -1,0 +1,100 @@
+"""Uploaded and downloadable files: what FILES_DIR holds, except FastTask's own folder."""
+
+import asyncio
+import errno
+import os
+import unicodedata
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path, PurePosixPath
+
+import aiofiles
+
+from app.errors import FileNameError, ForbiddenFileError, NotFoundError, StorageFullError
+from config.settings import Settings
+
+LONGEST_NAME = 255  # bytes, on every common file system
+CHUNK = 1 << 20
+
+
+class FileStore:
+    """Stores uploads under new names and finds files by name, never outside its folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._root = settings.files_dir.resolve()
+        self._private = settings.fasttask_files_dir.resolve()
+        self._incoming = self._private / "incoming"
+
+    async def save(self, name: str, chunks: AsyncIterator[bytes]) -> str:
+        """Store a file; the name under which it can be downloaded: ``<uuid>_<name>``.
+
+        It appears under that name when it is whole, or not at all.
+
+        Raises:
+            FileNameError: the name has a path in it or cannot be a file's.
+            StorageFullError: the disk is full.
+        """
+        stored = stored_name(name)
+        self._incoming.mkdir(exist_ok=True)
+        temporary = self._incoming / stored
+        try:
+            async with aiofiles.open(temporary, "wb") as file:
+                async for chunk in chunks:
+                    await file.write(chunk)
+            await asyncio.to_thread(os.replace, temporary, self._root / stored)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise StorageFullError from None
+            raise
+        finally:
+            await asyncio.to_thread(temporary.unlink, missing_ok=True)
+        return stored
+
+    async def find(self, name: str) -> Path:
+        """The file of this name.
+
+        Raises:
+            FileNameError: not a relative path below the files folder.
+            ForbiddenFileError: it leads to FastTask's own folder, or out by a link.
+            NotFoundError: there is no such file.
+        """
+        relative = _relative_path(name)
+        return await asyncio.to_thread(self._locate, relative)
+
+    def _locate(self, relative: PurePosixPath) -> Path:
+        try:
+            path = (self._root / relative).resolve()
+        except (OSError, RuntimeError):  # a name too long, a loop of links
+            raise NotFoundError(f"no file {relative}") from None
+        if not path.is_relative_to(self._root) or path.is_relative_to(self._private):
+            raise ForbiddenFileError
+        if not path.is_file():
+            raise NotFoundError(f"no file {relative}")
+        return path
+
+
+def stored_name(name: str) -> str:
+    """A new name for an upload called ``name``; the end of a name that is too long is kept.
+
+    Raises:
+        FileNameError: it has a path in it, a control character, or nothing.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if name in ("", ".", "..") or any(c in "/\\" or _is_control(c) for c in name):
+        raise FileNameError("a file name without any folder is needed")
+    prefix = f"{uuid.uuid4()}_"
+    encoded = name.encode("utf-8", "replace")[-(LONGEST_NAME - len(prefix)) :]
+    return prefix + encoded.decode("utf-8", "ignore")
+
+
+def _relative_path(name: str) -> PurePosixPath:
+    if not name or "\\" in name or any(map(_is_control, name)):
+        raise FileNameError("not a file name")
+    parts = name.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise FileNameError("a path below the files folder is needed, without '..' or '//'")
+    return PurePosixPath(name)
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")

@@ -1,0 +1,132 @@
+"""What a client can do with jobs: create them, wait for them, look at them, take them back."""
+
+import asyncio
+import contextlib
+import math
+import time
+import uuid
+from dataclasses import dataclass, replace
+
+import orjson
+
+from app.schemas import ConcurrencyParams
+from workers.queue.broker import Broker
+from workers.queue.errors import QueueUnavailableError
+from workers.queue.listeners import EndOfJobs
+from workers.queue.records import Concurrency, JobView, NewJob, Revocation, State
+
+REREAD_SECONDS = 5.0  # how long a waiting client trusts that it hears of the end
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A checked request to run a task. ``params`` is a JSON object."""
+
+    task: str
+    params: bytes
+    owner: str
+    concurrency: ConcurrencyParams | None = None
+
+
+class Jobs:
+    """The jobs of this cluster, as this gateway process sees them."""
+
+    def __init__(self, broker: Broker, ends: EndOfJobs, heartbeat_seconds: float) -> None:
+        self._broker = broker
+        self._ends = ends
+        self._shortest_expire = 3 * heartbeat_seconds
+        self._running_id: str | None = None
+
+    @property
+    def running_id(self) -> str:
+        """The cluster's RUNNING_ID.
+
+        Raises:
+            QueueUnavailableError: the queue server has not been reached yet.
+        """
+        if self._running_id is None:
+            raise QueueUnavailableError("the queue server has not been reached yet")
+        return self._running_id
+
+    async def learn_running_id(self, wanted: str | None) -> None:
+        """Ask the queue server for the RUNNING_ID; the first gateway of a cluster makes it."""
+        self._running_id = await self._broker.running_id(wanted, str(uuid.uuid4()))
+
+    async def create(self, order: Order) -> JobView:
+        """Queue a job; when this returns it is as durable as the queue server."""
+        return await self._create(self._new_job(order), notify="")
+
+    async def run(self, order: Order) -> JobView:
+        """Queue a job and wait for its end, however long it takes."""
+        job = self._new_job(order)
+        with self._ends.of(job.id) as ended:
+            view = await self._create(job, notify=self._ends.gateway)
+            return await self._wait(view, ended, math.inf)
+
+    async def check(self, job_id: str, wait_seconds: float = 0.0, task: str = "") -> JobView:
+        """A job as it stands, or as it is when it has ended or the time is over.
+
+        ``task`` is the task that the client takes it for, if it says so.
+        """
+        if not self._is_ours(job_id):
+            return self._foreign(job_id)
+        # We listen before we ask: the message could overtake the answer.
+        with self._ends.of(job_id) as ended:
+            notify = self._ends.gateway if wait_seconds > 0 else ""
+            view = await self._broker.read(job_id, notify)
+            if task and view.task not in (task, None):
+                return _failure(job_id, f"job {job_id} is not one of {task}")
+            return await self._wait(view, ended, wait_seconds)
+
+    async def revoke(self, job_id: str) -> Revocation:
+        """Take a job back for good, whether it waits or runs."""
+        if not self._is_ours(job_id):
+            return Revocation(self._foreign(job_id))
+        return await self._broker.revoke(job_id)
+
+    def _is_ours(self, job_id: str) -> bool:
+        return job_id.startswith(f"{self.running_id}-")
+
+    def _foreign(self, job_id: str) -> JobView:
+        return _failure(job_id, f"{job_id} is not of this RUNNING_ID={self.running_id}")
+
+    def _new_job(self, order: Order) -> NewJob:
+        return NewJob(
+            id=f"{self.running_id}-{uuid.uuid4()}",
+            task=order.task,
+            params=order.params,
+            owner=order.owner,
+            concurrency=self._places(order.concurrency),
+        )
+
+    async def _create(self, job: NewJob, notify: str) -> JobView:
+        view = await self._broker.create(job, notify)
+        if view is None:  # only after a call that had to be repeated: the id is new
+            return await self._broker.read(job.id, notify)
+        return view
+
+    def _places(self, params: ConcurrencyParams | None) -> Concurrency | None:
+        """A place shorter than a few heartbeats would lapse under a job that is alive."""
+        if params is None:
+            return None
+        expire = max(params.expire, self._shortest_expire)
+        return Concurrency(
+            params.concurrency_key,
+            params.max_concurrency,
+            int(params.countdown * 1000),
+            int(expire * 1000),
+        )
+
+    async def _wait(self, view: JobView, ended: asyncio.Event, seconds: float) -> JobView:
+        """The job when it has ended, or as it is after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while not view.is_final and (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), min(left, REREAD_SECONDS))
+            ended.clear()
+            view = await self._broker.read(view.id, self._ends.gateway)
+        return view
+
+
+def _failure(job_id: str, text: str) -> JobView:
+    return replace(JobView(job_id, State.FAILURE, known=False), result=orjson.dumps(text))

@@ -1,0 +1,65 @@
+"""Assembles the gateway from its parts."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from app.auth import Authentication, UsersFile
+from app.errors import install_error_handlers
+from app.request_log import RequestLog
+from app.routes import checks, health, revoke, status
+from app.routes.docs import OPENAPI_URL, describe_authentication, docs_router
+from app.routes.files import files_router
+from app.routes.tasks import task_router
+from app.services import Services, running_services
+from config.registry import TaskSpec
+from config.settings import Settings
+
+
+def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
+    """The gateway for the tasks ``specs``; its services live as long as its lifespan."""
+    users = UsersFile(settings.users_file)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Services]]:
+        async with running_services(settings, users.watch()) as services:
+            yield {"services": services}
+
+    app = FastAPI(
+        title=settings.project_title,
+        summary=settings.project_summary,
+        description=settings.project_description,
+        version=settings.project_version,
+        openapi_url=OPENAPI_URL if settings.api_docs or settings.api_redoc else None,
+        openapi_tags=[{"name": spec.name, "description": spec.summary} for spec in specs.values()],
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=_middleware(settings, users),
+        max_body_size=settings.max_body_bytes,
+    )
+    install_error_handlers(app)
+    _add_routes(app, settings, specs)
+    describe_authentication(app)
+    return app
+
+
+def _middleware(settings: Settings, users: UsersFile) -> list[Middleware]:
+    log = [Middleware(RequestLog)] if settings.debug else []
+    return [*log, Middleware(Authentication, users=users)]
+
+
+def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec]) -> None:
+    for spec in specs.values():
+        app.include_router(task_router(spec, settings))
+    if settings.api_check:
+        app.include_router(checks.router)
+    if settings.api_revoke:
+        app.include_router(revoke.router)
+    app.include_router(files_router(settings))
+    if settings.api_status_info:
+        app.include_router(status.router)
+    app.include_router(health.router)
+    app.include_router(docs_router(settings))

@@ -1,0 +1,1 @@
+"""The routes: each file answers for one noun."""

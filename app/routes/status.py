@@ -1,0 +1,40 @@
+"""`/status_info`: what the cluster does."""
+
+from typing import Any, get_args
+
+import orjson
+from fastapi import APIRouter, Response
+
+from app.dependencies import ServicesDep, UserDep
+from app.routes.tasks import ERRORS
+from app.schemas import StatusField, StatusRequest
+from app.services import Services
+from app.status import task_info, worker_status
+from app.strict_json import StrictRoute
+
+router = APIRouter(tags=["status"], route_class=StrictRoute, responses=ERRORS)
+
+
+@router.post("/status_info", summary="Parts of the status", response_model=dict[str, Any])
+async def status_info(request: StatusRequest, services: ServicesDep, user: UserDep) -> Response:
+    """The wanted parts of the cluster's status."""
+    return await _status(services, user, request.fields)
+
+
+@router.get("/status_info", summary="The whole status", response_model=dict[str, Any])
+async def whole_status_info(services: ServicesDep, user: UserDep) -> Response:
+    """Everything that status_info knows."""
+    return await _status(services, user, list(get_args(StatusField)))
+
+
+async def _status(services: Services, user: str, fields: list[StatusField]) -> Response:
+    tasks = services.settings.loaded_tasks
+    statistics = await services.broker.statistics(tasks, workers="worker_status" in fields)
+    status: dict[str, Any] = {"running_id": services.jobs.running_id, "username": user}
+    if "worker_status" in fields:
+        status["worker_status"] = worker_status(statistics)
+    if "pending_task_count" in fields:
+        status["pending_task_count"] = statistics.waiting
+    if "task_info" in fields:
+        status |= task_info(statistics, tasks)
+    return Response(orjson.dumps(status), media_type="application/json")

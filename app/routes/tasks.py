@@ -1,0 +1,93 @@
+"""`/run/{task}`, `/create/{task}` and `/check/{task}` of one task."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+
+from app.dependencies import JobsDep, UserDep
+from app.jobs import Jobs, Order
+from app.patience import unless_gone
+from app.schemas import ErrorAnswer, job_response, record_model, request_model
+from app.strict_json import StrictRoute
+from config.registry import CONCURRENCY_FIELD, TaskSpec
+from config.settings import Settings
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    401: {"model": ErrorAnswer, "description": "No or wrong credentials"},
+    413: {"model": ErrorAnswer, "description": "Too large"},
+    503: {"model": ErrorAnswer, "description": "The queue server is away; see Retry-After"},
+}
+LONGEST_WAIT = 3600  # seconds
+
+ResultId = Annotated[str, Query(description="The job's id", max_length=256)]
+Wait = Annotated[
+    float,
+    Query(ge=0, le=LONGEST_WAIT, description="Seconds to hold the answer until the job ends"),
+]
+
+
+def task_router(spec: TaskSpec, settings: Settings) -> APIRouter:
+    """The routes of one task that are switched on."""
+    router = APIRouter(tags=[spec.name], route_class=StrictRoute, responses=ERRORS)
+    record, params = record_model(spec), request_model(spec)
+    if settings.api_run:
+        router.post(f"/run/{spec.name}", response_model=record, summary=f"Run {spec.name}")(
+            _taking(params, _run_endpoint(spec.name))
+        )
+    if settings.api_create:
+        router.post(f"/create/{spec.name}", response_model=record, summary=f"Create {spec.name}")(
+            _taking(params, _create_endpoint(spec.name))
+        )
+    if settings.api_check:
+        router.get(f"/check/{spec.name}", response_model=record, summary=f"Check {spec.name}")(
+            _check_endpoint(spec.name)
+        )
+    return router
+
+
+def _run_endpoint(task: str) -> Callable[..., Any]:
+    async def run(params: BaseModel, request: Request, jobs: JobsDep, user: UserDep) -> Response:
+        """Run the task and wait for its result."""
+        return await unless_gone(request, _run(jobs, _order(task, params, user)))
+
+    return run
+
+
+def _create_endpoint(task: str) -> Callable[..., Any]:
+    async def create(params: BaseModel, jobs: JobsDep, user: UserDep) -> Response:
+        """Queue the task and answer at once; ask `check` for its result."""
+        return job_response(await jobs.create(_order(task, params, user)))
+
+    return create
+
+
+def _check_endpoint(task: str) -> Callable[..., Any]:
+    async def check(
+        request: Request, jobs: JobsDep, result_id: ResultId, wait: Wait = 0
+    ) -> Response:
+        """How a job of this task stands."""
+        return await unless_gone(request, check_job(jobs, result_id, wait, task))
+
+    return check
+
+
+async def check_job(jobs: Jobs, job_id: str, wait: float, task: str = "") -> Response:
+    """The job record of ``job_id``, after up to ``wait`` seconds."""
+    return job_response(await jobs.check(job_id, wait, task))
+
+
+async def _run(jobs: Jobs, order: Order) -> Response:
+    return job_response(await jobs.run(order))
+
+
+def _order(task: str, params: BaseModel, user: str) -> Order:
+    body = params.model_dump_json(exclude={CONCURRENCY_FIELD}, by_alias=False)
+    return Order(task, body.encode(), user, getattr(params, CONCURRENCY_FIELD))
+
+
+def _taking(params: type[BaseModel], endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """``endpoint`` with its body typed as this task's parameters, which FastAPI looks at."""
+    endpoint.__annotations__["params"] = params
+    return endpoint

@@ -1,0 +1,146 @@
+"""What goes over HTTP: the models behind the OpenAPI page, and how a job is shown."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from config.registry import CONCURRENCY_FIELD, TaskSpec
+from workers.queue.records import JobView, State
+
+PositiveSeconds = Annotated[float, Field(gt=0, le=30 * 86_400, allow_inf_nan=False)]
+StatusField = Literal["worker_status", "task_info", "pending_task_count"]
+
+
+class ConcurrencyParams(BaseModel):
+    """How many jobs of this task with the same key may run at once, over the whole cluster."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    concurrency_key: str = Field(min_length=1, max_length=256)
+    max_concurrency: int = Field(16, gt=0, description="Jobs with this key that run at once")
+    countdown: PositiveSeconds = Field(
+        60, description="Seconds a waiting job waits at most before it looks for a place again"
+    )
+    expire: PositiveSeconds = Field(
+        1800, description="Seconds after which a dead job's place is free at the latest"
+    )
+
+
+class JobRecord(BaseModel):
+    """A job as it stands."""
+
+    id: str
+    state: State
+    result: Any = Field(description="The Result on SUCCESS, else text: on FAILURE the traceback")
+    result_type: Literal["json", "text"] = Field(description="`json` for a Result, else `text`")
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    updated_at: datetime | None = None
+    tries: int = Field(description="How many times the job was started")
+    worker: str | None = Field(None, description="Who runs it or ran it last")
+
+
+class RevokeRequest(BaseModel):
+    """Which job to take back."""
+
+    result_id: str = Field(min_length=1, max_length=256)
+
+
+class ActionAnswer(BaseModel):
+    """Whether an action was carried out."""
+
+    status: Literal["SUCCESS", "FAILURE"]
+    result: str = ""
+    message: str = ""
+
+
+class UploadAnswer(BaseModel):
+    """Under which name the file can be found below FILES_DIR, and downloaded."""
+
+    file_name: str = Field(examples=["0caee52c-b2ca-4c04-b040-82bd952192da_1.xlsx"])
+
+
+class StatusRequest(BaseModel):
+    """Which parts of the status to answer."""
+
+    fields: list[StatusField] = Field(examples=[["worker_status", "pending_task_count"]])
+
+
+class ErrorAnswer(BaseModel):
+    """What every error looks like."""
+
+    detail: Any
+
+
+def request_model(spec: TaskSpec) -> type[BaseModel]:
+    """A task's Params with the optional concurrency parameters, under a name of its own."""
+    extra: dict[str, Any] = {CONCURRENCY_FIELD: (ConcurrencyParams | None, None)}
+    return create_model(f"{spec.name}_Params", __base__=spec.params, **extra)
+
+
+def record_model(spec: TaskSpec) -> type[BaseModel]:
+    """The job record of a task, with its Result typed and an example if the fields have some."""
+    result = create_model(f"{spec.name}_Result", __base__=spec.result)
+    examples = [_example(spec)] if _example_result(spec) is not None else []
+    return create_model(
+        f"{spec.name}_JobRecord",
+        __base__=JobRecord,
+        result=(result | str, JobRecord.model_fields["result"]),
+        __config__=None,
+        __cls_kwargs__={"json_schema_extra": {"examples": examples}} if examples else None,
+    )
+
+
+def job_response(view: JobView) -> Response:
+    """A job record as the answer to a request. The stored result goes through as it is."""
+    return Response(orjson.dumps(record_of(view)), media_type="application/json")
+
+
+def record_of(view: JobView) -> dict[str, Any]:
+    """The fields of JobRecord, ready for orjson."""
+    return {
+        "id": view.id,
+        "state": view.state,
+        "result": orjson.Fragment(view.result),
+        "result_type": "json" if view.state is State.SUCCESS else "text",
+        "created_at": _iso(view.created_ms),
+        "started_at": _iso(view.started_ms),
+        "finished_at": _iso(view.finished_ms),
+        "updated_at": _iso(view.updated_ms),
+        "tries": view.tries,
+        "worker": view.worker,
+    }
+
+
+def _iso(ms: int | None) -> str | None:
+    if ms is None:
+        return None
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _example_result(spec: TaskSpec) -> dict[str, Any] | None:
+    fields = spec.result.model_fields
+    if not all(field.examples for field in fields.values()):
+        return None
+    return {name: field.examples[0] for name, field in fields.items() if field.examples}
+
+
+def _example(spec: TaskSpec) -> dict[str, Any]:
+    ended = JobView(
+        id="3f0c9a51-5a0b-4a39-9ad8-3d7f35a6c1d0-0caee52c-b2ca-4c04-b040-82bd952192da",
+        state=State.SUCCESS,
+        result=orjson.dumps(_example_result(spec)),
+        created_ms=1_767_225_600_000,
+        started_ms=1_767_225_600_004,
+        finished_ms=1_767_225_600_007,
+        updated_ms=1_767_225_600_007,
+        tries=1,
+        worker="worker@host-1a2b3c4d",
+    )
+    example: dict[str, Any] = orjson.loads(orjson.dumps(record_of(ended)))
+    return example

@@ -1,0 +1,87 @@
+"""What the routes work with: made when the gateway starts, given to them by dependencies.py."""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from arq.connections import ArqRedis
+
+from app.files import FileStore
+from app.jobs import Jobs
+from config.expiry import remove_expired_files
+from config.logs import event
+from config.settings import Settings
+from workers.queue.broker import Broker
+from workers.queue.connection import connect
+from workers.queue.errors import QueueError
+from workers.queue.listeners import EndOfJobs, reconnect_delays
+
+log = logging.getLogger("fasttask.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a running gateway."""
+
+    settings: Settings
+    broker: Broker
+    jobs: Jobs
+    files: FileStore
+
+
+@contextlib.asynccontextmanager
+async def running_services(
+    settings: Settings, *duties: Coroutine[Any, Any, None]
+) -> AsyncIterator[Services]:
+    """The services and their background work, and ``duties`` beside them, until the block ends."""
+    redis = connect(settings)
+    broker = Broker(redis, result_expires=settings.result_expires, lease=settings.lease_seconds)
+    ends = EndOfJobs(redis, gateway=uuid.uuid4().hex)
+    jobs = Jobs(broker, ends, settings.heartbeat_seconds)
+    background = [
+        asyncio.create_task(duty)
+        for duty in (
+            ends.listen(),
+            _keep_running_id(jobs, settings),
+            _clean_up(settings),
+            *duties,
+        )
+    ]
+    try:
+        yield Services(settings, broker, jobs, FileStore(settings))
+    finally:
+        await _end(background, redis)
+
+
+async def _end(background: list[asyncio.Task[None]], redis: ArqRedis) -> None:
+    for duty in background:
+        duty.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
+    await redis.aclose()
+
+
+async def _keep_running_id(jobs: Jobs, settings: Settings) -> None:
+    for delay in reconnect_delays():
+        try:
+            await jobs.learn_running_id(settings.running_id)
+        except QueueError as error:
+            event(log, logging.WARNING, "queue_server_away", why=error)
+            await asyncio.sleep(delay)
+        else:
+            event(log, logging.INFO, "gateway_ready", running_id=jobs.running_id)
+            return
+
+
+async def _clean_up(settings: Settings) -> None:
+    """Remove expired files now and then: ten times within their lifetime, hourly at most."""
+    pause = min(3600.0, settings.file_expiration_seconds / 10)
+    while settings.file_cleanup_enabled:
+        try:
+            await asyncio.to_thread(remove_expired_files, settings)
+        except OSError as error:
+            event(log, logging.ERROR, "clean_up_failed", why=error)
+        await asyncio.sleep(pause)

@@ -1,0 +1,1 @@
+"""The worker of a node, and the queue it works on."""

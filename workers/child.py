@@ -1,0 +1,131 @@
+"""A child process: runs one job after the other in its main thread, and never anything else.
+
+User code is called in one place, :func:`run_job`, which never raises: whatever the code does, short
+of killing the process, comes back as an Outcome.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from config.registry import TaskSpec
+from workers.frames import framed, read_frames
+from workers.outcome import Ending, Outcome, outcome_of_text
+from workers.soft_limit import SoftTimeLimitExceeded, soft_time_limit
+
+# Short of memory, the kernel should take a task and not the queue server. See
+# proc_pid_oom_score_adj(5).
+OOM_SCORE_ADJUSTMENT = "500"
+
+
+class UnreadableJobError(Exception):
+    """The stored job cannot be run; the message says why."""
+
+
+class ResultMismatchError(Exception):
+    """The function returned something else than a Result; the message names the fields."""
+
+
+def serve_jobs(
+    connection: socket.socket, specs: Mapping[str, TaskSpec], soft_limit_seconds: float
+) -> None:
+    """Answer every job that comes over ``connection`` with its outcome, until it closes."""
+    become_a_task_process()
+    for frame in read_frames(connection):
+        task, _, job = frame.partition(b"\0")
+        outcome = run_job(specs[task.decode()], job, soft_limit_seconds)
+        connection.sendall(framed(outcome.ending.value, outcome.result))
+
+
+def become_a_task_process() -> None:
+    """Leave behind what was inherited from the fork server."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJUSTMENT)
+    if "numpy" in sys.modules:  # the standard library's generator reseeds itself after a fork
+        sys.modules["numpy"].random.seed()
+
+
+def run_job(spec: TaskSpec, job: bytes, soft_limit_seconds: float) -> Outcome:
+    """Run one stored job; its outcome, whatever happens."""
+    try:
+        arguments = read_arguments(spec, job)
+    except UnreadableJobError as error:
+        return outcome_of_text(Ending.UNREADABLE, str(error))
+    except BaseException as error:
+        return outcome_of_text(Ending.FAILURE, describe(error, skip=1))
+    try:
+        with soft_time_limit(soft_limit_seconds):
+            returned = spec.function(**arguments)
+        return Outcome(Ending.SUCCESS, checked_result(spec, returned))
+    except ResultMismatchError as error:
+        return outcome_of_text(Ending.FAILURE, str(error))
+    except SoftTimeLimitExceeded as error:
+        return outcome_of_text(Ending.SOFT_TIMEOUT, describe(error, skip=1))
+    except BaseException as error:
+        return outcome_of_text(Ending.FAILURE, describe(error, skip=1))
+
+
+def read_arguments(spec: TaskSpec, job: bytes) -> dict[str, Any]:
+    """The keyword arguments that a stored job has for its function.
+
+    A job made by the gateway was checked there; one enqueued by an arq client is checked here.
+    """
+    try:
+        fields = from_json(job)  # unlike orjson it keeps integers of any size exact
+        function, positional, arguments = fields["f"], fields["a"], fields["k"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableJobError(f"the stored job is not arq's JSON: {error!r}") from None
+    if function != spec.name:
+        raise UnreadableJobError(f"a job for {function!r} lies in the queue of {spec.name!r}")
+    if positional:
+        raise UnreadableJobError("the job has positional arguments; pass keywords")
+    if fields.get("v") is True:
+        return dict(arguments)
+    return spec.params.model_validate(arguments).model_dump(mode="json")
+
+
+def checked_result(spec: TaskSpec, returned: Any) -> bytes:
+    """What the function returned, checked against Result, as JSON.
+
+    Raises:
+        ResultMismatchError: it does not match; the message names the fields.
+    """
+    value = returned.model_dump() if isinstance(returned, BaseModel) else returned
+    try:
+        result = spec.result.model_validate(value, by_alias=True, by_name=True)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'value'}: {e['msg']}" for e in error.errors()
+        )
+        text = f"{spec.name} returned what does not match Result: {wrong}"
+        raise ResultMismatchError(text) from None
+    return result.model_dump_json(by_alias=True).encode()
+
+
+def describe(error: BaseException, skip: int) -> str:
+    """The traceback of ``error`` without its first ``skip`` frames, which are ours."""
+    try:
+        return "".join(traceback.format_exception(type(error), error, _below(error, skip)))
+    except BaseException as another:  # its __str__, __cause__ ... are user code as well
+        return f"{type(error).__name__} (its traceback raised {type(another).__name__})"
+
+
+def _below(error: BaseException, skip: int) -> TracebackType | None:
+    trace = error.__traceback__
+    for _ in range(skip):
+        trace = trace.tb_next if trace is not None else None
+    return trace

@@ -1,0 +1,1 @@
+"""The only door to the queue server: keys, records, scripts and the calls that use them."""

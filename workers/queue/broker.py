@@ -1,0 +1,233 @@
+"""The queue as the rest of FastTask sees it: one method per thing that can happen to a job."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from arq.connections import ArqRedis
+
+from workers.queue import keys, scripts
+from workers.queue.records import (
+    Buried,
+    Claim,
+    ClaimedJob,
+    JobView,
+    Lease,
+    NewJob,
+    Revocation,
+    State,
+    Statistics,
+    Verdict,
+)
+from workers.queue.runner import ScriptRunner, translated
+
+CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
+
+# Window of time -> the snapshots it is counted from, both in seconds; see shared.lua.
+WINDOWS = {60: 5, 900: 60, 3600: 60, 86400: 900}
+
+
+class Broker:
+    """The queue server's jobs, workers and counters.
+
+    Every method raises :class:`~workers.queue.errors.QueueUnavailableError` when the server does
+    not answer. All of them may then be called again: a job is created, finished, released and
+    revoked at most once.
+    """
+
+    def __init__(self, redis: ArqRedis, *, result_expires: float, lease: float = 30.0) -> None:
+        """``result_expires`` and ``lease`` are seconds."""
+        self.redis = redis
+        self._runner = ScriptRunner(redis)
+        self._result_ttl_ms = int(result_expires * 1000)
+        self._lease_ms = int(lease * 1000)
+        self._rotation = 0
+
+    async def running_id(self, wanted: str | None, made: str) -> str:
+        """The cluster's RUNNING_ID: ``wanted`` if given, else the stored one, else ``made``."""
+        try:
+            if wanted is not None:
+                await self.redis.set(keys.RUNNING_ID, wanted)
+                return wanted
+            await self.redis.set(keys.RUNNING_ID, made, nx=True)
+            stored: bytes = await self.redis.get(keys.RUNNING_ID)
+        except Exception as error:
+            raise translated(error, "running id") from error
+        return stored.decode()
+
+    # ---- the gateway's side ----------------------------------------------------------------
+
+    async def create(self, job: NewJob, notify: str = "") -> JobView | None:
+        """Store a job and queue it; None if there is one of this id already.
+
+        ``notify`` names the gateway to tell when the job ends. When this returns, the job is as
+        durable as the queue server keeps anything.
+        """
+        limit = job.concurrency
+        places = (limit.key, limit.limit, limit.countdown_ms, limit.expire_ms) if limit else ("",)
+        reply = await self._runner.call(
+            scripts.CREATE, job.id, job.task, job.params, job.owner, notify, *places
+        )
+        if not reply[0]:
+            return None
+        created_ms = int(reply[1])
+        return JobView(
+            job.id, State.PENDING, task=job.task, owner=job.owner,
+            created_ms=created_ms, updated_ms=created_ms,
+        )  # fmt: skip
+
+    async def read(self, job_id: str, notify: str = "") -> JobView:
+        """A job as it stands. ``notify`` names the gateway to tell when it ends."""
+        return _view(job_id, await self._runner.call(scripts.READ, job_id, notify))
+
+    async def revoke(self, job_id: str) -> Revocation:
+        """End a job as REVOKED unless it has ended already."""
+        reply = await self._runner.call(scripts.REVOKE, job_id, self._result_ttl_ms)
+        return Revocation(_view(job_id, reply))
+
+    async def statistics(self, tasks: Sequence[str], *, workers: bool = True) -> Statistics:
+        """The counters of ``tasks``, and the workers that are present."""
+        windows = [number for window in WINDOWS.items() for number in window]
+        totals, lengths, starts, presences = await self._runner.call(
+            scripts.STATISTICS, "1" if workers else "0", len(WINDOWS), *windows, *tasks
+        )
+        now = _counters(totals)
+        running = {t: now.get(f"{t}:{State.STARTED}", 0) for t in tasks}
+        return Statistics(
+            totals=now,
+            waiting={t: max(0, n - running[t]) for t, n in zip(tasks, lengths, strict=True)},
+            completed_since={
+                window: _difference(now, _counters(start) if start is not None else now)
+                for window, start in zip(WINDOWS, starts, strict=True)
+            },
+            workers={p["name"]: p for p in map(orjson.loads, presences)},
+        )
+
+    # ---- the worker's side -----------------------------------------------------------------
+
+    async def claim(self, worker: str, wanted: int, tasks: Sequence[str]) -> Claim:
+        """Take up to ``wanted`` due jobs of ``tasks``, each with a lease."""
+        self._rotation = (self._rotation + 1) % len(tasks)
+        jobs, buried = await self._runner.call(
+            scripts.CLAIM, worker, secrets.token_hex(4), wanted, self._lease_ms, CRASH_LIMIT,
+            self._result_ttl_ms, self._rotation, *tasks,
+        )  # fmt: skip
+        return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
+
+    async def renew(self, jobs: Sequence[ClaimedJob], longest_run: float) -> list[Lease]:
+        """Renew the leases of ``jobs``, an answer each; ``longest_run`` is in seconds."""
+        if not jobs:
+            return []
+        held = [part for job in jobs for part in (job.id, job.task, job.token)]
+        replies = await self._runner.call(
+            scripts.RENEW, self._lease_ms, int(longest_run * 1000), self._result_ttl_ms, *held
+        )
+        return [Lease(reply.decode()) for reply in replies]
+
+    async def finish(
+        self, job: ClaimedJob, state: State, result: bytes, *, readable: bool = True
+    ) -> Verdict:
+        """Hand in a job's outcome. ``result`` is JSON: an object on SUCCESS, else a string.
+
+        ``readable`` is False when the stored job turned out not to be JSON.
+        """
+        reply = await self._runner.call(
+            scripts.FINISH, job.id, job.task, job.token, state, result, self._result_ttl_ms,
+            job.concurrency_key, "1" if readable else "0",
+        )  # fmt: skip
+        return Verdict(reply.decode())
+
+    async def release(
+        self, job: ClaimedJob, *, delay: float = 0.0, crash: str | None = None
+    ) -> Verdict:
+        """Give a job back to be run again in ``delay`` seconds.
+
+        ``crash`` says how the attempt crashed, if it did: after CRASH_LIMIT of them the job ends as
+        FAILURE with this text.
+        """
+        reply = await self._runner.call(
+            scripts.RELEASE, job.id, job.task, job.token, int(delay * 1000),
+            0 if crash is None else CRASH_LIMIT, orjson.dumps(crash or ""), self._result_ttl_ms,
+            job.concurrency_key,
+        )  # fmt: skip
+        return Verdict(reply.decode())
+
+    async def recover(self, worker: str, tasks: Iterable[str]) -> int:
+        """Make the jobs due that an earlier process of ``worker`` died with; how many."""
+        return int(await self._runner.call(scripts.RECOVER, worker, *tasks))
+
+    async def announce(self, worker: str, presence: dict[str, Any], lasting: float) -> int:
+        """Say that ``worker`` is there for ``lasting`` seconds (0: gone); how many there are."""
+        reply = await self._runner.call(
+            scripts.ANNOUNCE, worker, orjson.dumps(presence), int(lasting * 1000)
+        )
+        return int(reply)
+
+
+def _claimed(reply: list[Any]) -> ClaimedJob:
+    job_id, task, token, attempt, data, key = reply
+    return ClaimedJob(job_id.decode(), task.decode(), token.decode(), attempt, data, key.decode())
+
+
+def _buried(reply: list[bytes]) -> Buried:
+    job_id, task, state = (part.decode() for part in reply)
+    return Buried(job_id, task, State(state))
+
+
+def _view(job_id: str, reply: list[Any]) -> JobView:
+    """A reply of read or revoke as a record."""
+    match reply[0]:
+        case b"FINAL":
+            return _final_view(job_id, reply[1])
+        case b"UNKNOWN":
+            text = f"no job {job_id}: it was never created here, or its result has expired"
+            return JobView(job_id, State.FAILURE, orjson.dumps(text), known=False)
+    return _open_view(job_id, reply[0] == b"EXPIRED", *(part.decode() for part in reply[1:]))
+
+
+def _final_view(job_id: str, stored: bytes) -> JobView:
+    """A stored result. Only our own fields are parsed; see conclude in shared.lua."""
+    start, length = orjson.loads(stored[stored.rindex(b"[") : -1])
+    fields = orjson.loads(b"{" + stored[start + length + 1 :])
+    tries = fields["n"]
+    return JobView(
+        id=job_id,
+        state=State(fields["x"]),
+        result=stored[start : start + length],
+        task=fields["q"].removeprefix(keys.QUEUE),
+        owner=fields["o"],
+        created_ms=fields["c"],
+        started_ms=fields["st"] if tries else None,
+        finished_ms=fields["ft"],
+        updated_ms=fields["ft"],
+        tries=tries,
+        worker=fields["w"] or None,
+    )
+
+
+def _open_view(
+    job_id: str, expired: bool, task: str, owner: str, state: str, created: str, started: str,
+    updated: str, worker: str, attempts: str,
+) -> JobView:  # fmt: skip
+    text = "expired: the job was not started within 30 days" if expired else ""
+    return JobView(
+        id=job_id,
+        state=State.FAILURE if expired else State(state),
+        result=orjson.dumps(text),
+        task=task or None,
+        owner=owner or None,
+        created_ms=int(created) if created else None,
+        started_ms=int(started) if started else None,
+        updated_ms=int(updated) if updated else None,
+        tries=int(attempts),
+        worker=worker or None,
+    )
+
+
+def _counters(flat: list[bytes]) -> dict[str, int]:
+    return {key.decode(): int(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def _difference(now: dict[str, int], then: dict[str, int]) -> dict[str, int]:
+    return {key: count - then.get(key, 0) for key, count in now.items()}

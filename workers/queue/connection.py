@@ -1,0 +1,58 @@
+"""How to reach the queue server: from settings to a pool of connections."""
+
+from typing import Any
+
+from arq.connections import ArqRedis
+from redis.asyncio.connection import (
+    BlockingConnectionPool,
+    Connection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
+
+from config.settings import Settings
+from workers.queue.serializer import deserialize, serialize
+
+# Bounds on one call, in seconds. A server that is silent for so long counts as away, which also
+# bounds how long a half-open connection goes unnoticed.
+CONNECT_TIMEOUT = 3
+ANSWER_TIMEOUT = 5
+MOST_CONNECTIONS = 16
+
+
+def connect(settings: Settings) -> ArqRedis:
+    """An arq client for the queue server that ``settings`` name. No connection is made yet."""
+    pool = BlockingConnectionPool(
+        max_connections=MOST_CONNECTIONS,
+        timeout=ANSWER_TIMEOUT,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=ANSWER_TIMEOUT,
+        **_address(settings),
+    )
+    return ArqRedis(pool, job_serializer=serialize, job_deserializer=deserialize)
+
+
+def shown_address(settings: Settings) -> str:
+    """Where the queue server is, for people: never with a password."""
+    if settings.task_queue_url is not None:
+        return settings.task_queue_url.get_secret_value().rpartition("@")[2]
+    return str(settings.queue_socket or f"{settings.master_host}:{settings.task_queue_port}")
+
+
+def _address(settings: Settings) -> dict[str, Any]:
+    if settings.task_queue_url is not None:
+        return dict(parse_url(settings.task_queue_url.get_secret_value()))
+    password = settings.queue_password()
+    if settings.queue_socket is not None:
+        return {
+            "connection_class": UnixDomainSocketConnection,
+            "path": str(settings.queue_socket),
+            "password": password,
+        }
+    return {
+        "connection_class": Connection,
+        "host": settings.master_host,
+        "port": settings.task_queue_port,
+        "password": password,
+        "socket_keepalive": True,
+    }

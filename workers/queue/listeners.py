@@ -1,0 +1,116 @@
+"""Who waits for news from the queue server: idle workers for work, gateways for ends of jobs.
+
+News may be lost when a connection breaks, so nobody relies on it alone: a listener that had to
+reconnect says so, and everybody looks for himself now and then.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from config.logs import event
+from workers.queue import keys
+
+log = logging.getLogger("fasttask.queue")
+
+SLOWEST_RECONNECT = 5.0  # seconds
+LONGEST_SILENCE = 5.0  # seconds without a message before a subscription asks whether it is alive
+
+
+def reconnect_delays() -> Iterator[float]:
+    """Seconds to wait before each next try: doubling up to a cap, with full jitter.
+
+    After https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
+    """
+    delay = 0.1
+    while True:
+        yield random.uniform(delay / 2, delay)
+        delay = min(SLOWEST_RECONNECT, delay * 2)
+
+
+async def wait_for_work(redis: ArqRedis, tasks: Sequence[str], longest: float) -> None:
+    """Return when one of the tasks' queues has work, or after ``longest`` seconds.
+
+    Raises:
+        RedisError, OSError: the queue server is away.
+    """
+    await redis.execute_command("BLPOP", *map(keys.wake, tasks), longest)  # type: ignore[no-untyped-call]
+
+
+class Subscription:
+    """Hears the messages of one channel for as long as the process lives."""
+
+    def __init__(self, redis: ArqRedis, channel: str) -> None:
+        self._redis = redis
+        self._channel = channel
+        self.connected = asyncio.Event()
+
+    async def listen(self, heard: Callable[[str | None], None]) -> None:
+        """Call ``heard`` with each message, and with None when messages may have been missed."""
+        delays = reconnect_delays()
+        while True:
+            try:
+                async for message in self._messages():
+                    delays = reconnect_delays()
+                    heard(message)
+            except (RedisError, OSError) as error:
+                self.connected.clear()
+                event(log, logging.WARNING, "subscription_lost", channel=self._channel, why=error)
+            await asyncio.sleep(next(delays))
+
+    async def _messages(self) -> AsyncIterator[str | None]:
+        async with self._redis.pubsub() as channel:
+            await channel.subscribe(self._channel)
+            pinged = False
+            while True:
+                message = await channel.get_message(timeout=LONGEST_SILENCE)
+                if message is None and pinged:
+                    raise RedisTimeoutError(f"no answer within {LONGEST_SILENCE} s")
+                pinged = message is None
+                if message is None:
+                    await channel.ping()
+                elif message["type"] == "subscribe":
+                    self.connected.set()
+                    yield None
+                elif message["type"] == "message":
+                    yield message["data"].decode()
+
+
+class EndOfJobs:
+    """Tells the waiting parts of a gateway when their jobs have ended."""
+
+    def __init__(self, redis: ArqRedis, gateway: str) -> None:
+        self.gateway = gateway
+        self._subscription = Subscription(redis, keys.done(gateway))
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+
+    async def listen(self) -> None:
+        """Run for as long as the gateway does."""
+        await self._subscription.listen(self._heard)
+
+    @contextlib.contextmanager
+    def of(self, job_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set when the job may have ended; forgotten when the block is left."""
+        ended = asyncio.Event()
+        self._waiting.setdefault(job_id, set()).add(ended)
+        try:
+            yield ended
+        finally:
+            waiting = self._waiting[job_id]
+            waiting.discard(ended)
+            if not waiting:
+                del self._waiting[job_id]
+
+    def _heard(self, job_id: str | None) -> None:
+        if job_id is not None:
+            ended = self._waiting.get(job_id, set())
+        else:
+            ended = {e for waiting in self._waiting.values() for e in waiting}
+        for one in ended:
+            one.set()

@@ -1,0 +1,139 @@
+"""What crosses the queue's door: frozen records, never loose dicts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+
+class State(StrEnum):
+    """Where a job stands. It only moves down this list; the last three are final."""
+
+    PENDING = "PENDING"  #: waits to be started for the first time
+    STARTED = "STARTED"  #: a worker runs it
+    RETRY = "RETRY"  #: waits to be started again, or for a free place of its concurrency key
+    SUCCESS = "SUCCESS"  #: the function returned a Result
+    FAILURE = "FAILURE"  #: it raised, was stopped at a limit, or cannot be run
+    REVOKED = "REVOKED"  #: a user took it back
+
+
+FINAL_STATES = frozenset({State.SUCCESS, State.FAILURE, State.REVOKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How many jobs of one task with the same key may run at once, over the whole cluster."""
+
+    key: str
+    limit: int
+    countdown_ms: int  #: how long a job that found no place waits at most before it tries again
+    expire_ms: int  #: how long a dead holder keeps its place at most, should its lease be longer
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to create. ``params`` is a JSON object that was checked against the task's Params."""
+
+    id: str
+    task: str
+    params: bytes
+    owner: str
+    concurrency: Concurrency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that this worker may run until its lease ends, and the token that proves it."""
+
+    id: str
+    task: str
+    token: str
+    attempt: int  #: 1 for the first
+    data: bytes  #: arq's job, as stored
+    concurrency_key: str  #: empty if it has none
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A job that a claim ended instead of handing it out."""
+
+    id: str
+    task: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The answer to a claim: jobs to run, and jobs that were found beyond running."""
+
+    jobs: list[ClaimedJob]
+    buried: list[Buried]
+
+
+class Lease(StrEnum):
+    """What became of one lease at a heartbeat."""
+
+    OK = "OK"
+    ABORT = "ABORT"  #: the job was revoked or ended meanwhile: stop it
+    LOST = "LOST"  #: another attempt owns the job now: stop it, and say nothing
+
+
+class Verdict(StrEnum):
+    """What became of an outcome that a worker handed in."""
+
+    OK = "OK"
+    DUPLICATE = "DUP"  #: there is a final result already; it stays
+    REVOKED = "REVOKED"  #: the job was aborted meanwhile and ended so
+    FENCED = "FENCED"  #: the token is not the running attempt's: nothing was written
+    DEAD = "DEAD"  #: released once too often after a crash: ended as FAILURE
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as it stands: what `check` shows. Times are ms since 1970, None if not there yet."""
+
+    id: str
+    state: State
+    result: bytes = b'""'  #: JSON: the Result on SUCCESS, else a string
+    task: str | None = None
+    owner: str | None = None
+    created_ms: int | None = None
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    updated_ms: int | None = None
+    tries: int = 0
+    worker: str | None = None
+    known: bool = True  #: False for an id that the queue server does not know (any more)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this state will never change."""
+        return self.state in FINAL_STATES
+
+    @property
+    def text(self) -> str:
+        """The result as text, for a job that did not succeed."""
+        return str(orjson.loads(self.result))
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """The answer to a revoke: how the job ended, and whether this call or an earlier one did it."""
+
+    view: JobView
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the job is revoked now: no attempt starts and no SUCCESS appears any more."""
+        return self.view.state is State.REVOKED
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The counters behind `status_info`. Keys of the inner mappings are ``task:STATE``."""
+
+    totals: dict[str, int]
+    waiting: dict[str, int]  #: task -> jobs in its queue that do not run
+    completed_since: dict[int, dict[str, int]]  #: window in seconds -> jobs ended within it
+    workers: dict[str, Any]  #: worker -> its presence

@@ -1,0 +1,116 @@
+"""Runs scripts: many callers, one pipeline at a time, no reply ever mixed up.
+
+Calls that arrive while a pipeline is on its way wait and go together in the next one. A single
+call thus leaves at once, and under load the cost of a round trip is shared (group commit). The
+pipeline belongs to a task of its own: a caller that is cancelled just stops listening, which
+matters because redis-py would hand the late reply of a cancelled call to somebody else.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from arq.connections import ArqRedis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
+from workers.queue.scripts import ALL, Script
+
+Argument = str | bytes | int | float
+LARGEST_PIPELINE = 128
+
+# How a server begins its answer when it takes no writes for now, and what that means for us.
+FULL = ("OOM", "MISCONF")
+BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
+
+
+@dataclass(slots=True)
+class _Call:
+    script: Script
+    arguments: tuple[Argument, ...]
+    reply: asyncio.Future[Any]
+
+
+class ScriptRunner:
+    """Sends script calls to the queue server over ``redis``."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self._redis = redis
+        self._waiting: deque[_Call] = deque()
+        self._sender: asyncio.Task[None] | None = None
+
+    async def call(self, script: Script, *arguments: Argument) -> Any:
+        """Run a script and return its answer.
+
+        Raises:
+            QueueUnavailableError: no answer; the script may or may not have run.
+            QueueFullError: the server takes no writes.
+            QueueError: the server refused the call for another reason.
+        """
+        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Call(script, arguments, reply))
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send_all())
+        return await reply
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), LARGEST_PIPELINE)
+                await self._send([self._waiting.popleft() for _ in range(size)])
+        finally:
+            self._sender = None
+
+    async def _send(self, calls: list[_Call]) -> None:
+        try:
+            replies = await self._pipeline(calls)
+            if any(isinstance(reply, NoScriptError) for reply in replies):
+                replies = await self._load_and_repeat(calls, replies)
+        except (RedisError, OSError) as error:
+            replies = [error] * len(calls)
+        for call, reply in zip(calls, replies, strict=True):
+            _settle(call, reply)
+
+    async def _pipeline(self, calls: list[_Call]) -> list[Any]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for call in calls:
+            pipeline.execute_command("EVALSHA", call.script.sha, 0, *call.arguments)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+    async def _load_and_repeat(self, calls: list[_Call], replies: list[Any]) -> list[Any]:
+        """Load the scripts into a server that (re)started empty, and run what it did not know."""
+        loading = self._redis.pipeline(transaction=False)
+        for script in ALL:
+            loading.execute_command("SCRIPT LOAD", script.source)
+        await loading.execute()
+        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        repeated = await self._pipeline([calls[i] for i in unknown])
+        for i, reply in zip(unknown, repeated, strict=True):
+            replies[i] = reply
+        return replies
+
+
+def _settle(call: _Call, reply: Any) -> None:
+    if call.reply.done():  # the caller went away
+        return
+    if isinstance(reply, Exception):
+        call.reply.set_exception(translated(reply, call.script.name))
+    else:
+        call.reply.set_result(reply)
+
+
+def translated(error: Exception, doing: str) -> QueueError:
+    """The error of the redis library as one of ours; ``doing`` says what was tried."""
+    text = f"{doing}: {type(error).__name__}: {error}"
+    if isinstance(error, ResponseError):
+        if any(word in str(error) for word in FULL):
+            return QueueFullError(text)
+        if str(error).startswith(BUSY):
+            return QueueUnavailableError(text)
+    if isinstance(error, RedisConnectionError | RedisTimeoutError | OSError):
+        return QueueUnavailableError(text)
+    return QueueError(text)

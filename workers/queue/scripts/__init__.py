@@ -1,0 +1,44 @@
+"""The Lua scripts: each change of a job's state is one of them, so it happens wholly or not at all.
+
+The head of each file says its arguments, its answer and what it means; `shared.lua` holds what
+they have in common. A script runs alone on the queue server and asks it for the time, so neither
+races nor the clocks of hosts matter.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha1
+from pathlib import Path
+
+from workers.queue.keys import lua_constants
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's source as it is loaded, and the SHA-1 by which the server knows it."""
+
+    name: str
+    source: str
+    sha: str
+
+
+def _load(name: str) -> Script:
+    parts = (FOLDER / "shared.lua").read_text(), (FOLDER / f"{name}.lua").read_text()
+    source = lua_constants() + "\n".join(parts)
+    # SHA-1 is what Redis calls its scripts by: https://valkey.io/commands/evalsha/
+    return Script(name, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+ANNOUNCE = _load("announce")
+CLAIM = _load("claim")
+CREATE = _load("create")
+FINISH = _load("finish")
+READ = _load("read")
+RECOVER = _load("recover")
+RELEASE = _load("release")
+RENEW = _load("renew")
+REVOKE = _load("revoke")
+STATISTICS = _load("statistics")
+
+ALL = (ANNOUNCE, CLAIM, CREATE, FINISH, READ, RECOVER, RELEASE, RENEW, REVOKE, STATISTICS)

@@ -1,0 +1,114 @@
+-- Hand out due jobs of several queues, each with a lease and a token, in fair rotation.
+--   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), rotation, task, task ...
+--   ->    {jobs, buried}: jobs as {id, task, token, attempt, data, concurrency key},
+--         buried as {id, task, state}: found to be beyond running and ended here
+-- An entry is due when its score has passed. The score of a running job is the end of its lease, so
+-- the job of a worker that died is due again by itself, and running jobs are never in the way.
+local worker, nonce = ARGV[1], ARGV[2]
+local wanted, lease, crash_limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local ttl, rotation = ARGV[6], tonumber(ARGV[7])
+local task_count = #ARGV - 7
+
+local now = clock()
+local jobs, buried = {}, {}
+local looks_left = wanted + 64 -- entries looked at, at most: the bound of this script
+
+local function bury(id, task, meta, state, text)
+  conclude(id, task, meta, state, cjson.encode(text), ttl, now, true)
+  if meta.key then leave_place(id, task, meta.key, now) end
+  buried[#buried + 1] = {id, task, state}
+end
+
+-- A place in the job's concurrency key; without one the job is parked. The head of the row looks
+-- again when the first lease of a holder may end, the others after their countdown; a place that is
+-- given back calls the head at once.
+local function take_place(id, task, meta)
+  local name = place_name(task, meta.key)
+  redis.call('ZREMRANGEBYSCORE', HOLDERS .. name, '-inf', now)
+  local room = redis.call('ZCARD', HOLDERS .. name) < tonumber(meta.limit)
+  if room or redis.call('ZSCORE', HOLDERS .. name, id) then -- its own, from a lost attempt
+    redis.call('ZADD', HOLDERS .. name, now + math.min(lease, tonumber(meta.expire)), id)
+    redis.call('ZREM', PARKED .. name, id)
+    return true
+  end
+  redis.call('ZADD', PARKED .. name, meta.created, id)
+  local again = now + tonumber(meta.countdown)
+  if redis.call('ZRANK', PARKED .. name, id) == 0 then
+    local first_end = redis.call('ZRANGE', HOLDERS .. name, 0, 0, 'WITHSCORES')[2]
+    again = math.min(again, tonumber(first_end) + 1)
+  end
+  put_back(id, task, meta, again - now, now)
+  return false
+end
+
+local function start(id, task, meta, data)
+  local attempt = redis.call('INCR', RETRY .. id)
+  local token = attempt .. ':' .. worker .. ':' .. nonce
+  redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
+  redis.call('ZADD', QUEUE .. task, now + lease, id)
+  redis.call('HSET', META .. id, 'task', task, 'state', 'STARTED', 'token', token,
+    'worker', worker, 'created', meta.created or whole(now), 'started', whole(now),
+    'updated', whole(now))
+  redis.call('PERSIST', META .. id)
+  redis.call('PERSIST', JOB .. id)
+  count_move(task, meta.state, 'STARTED')
+  jobs[#jobs + 1] = {id, task, token, attempt, data, meta.key or ''}
+end
+
+-- Whether a former attempt used up the last chance by ending without a word.
+local function crashed_once_too_often(id, meta)
+  if not meta.token then return false end
+  return redis.call('HINCRBY', META .. id, 'crashes', 1) >= crash_limit
+end
+
+local function look_at(id, task)
+  if redis.call('EXISTS', RESULT .. id) == 1 then
+    redis.call('ZREM', QUEUE .. task, id)
+    return
+  end
+  local lease_left = redis.call('PTTL', IN_PROGRESS .. id)
+  if lease_left >= 0 then -- runs: an arq client's abort() made it due
+    redis.call('ZADD', QUEUE .. task, now + lease_left, id)
+    return
+  end
+  local meta = load_meta(id)
+  local data = redis.call('GET', JOB .. id)
+  if redis.call('ZSCORE', ABORT, id) then
+    bury(id, task, meta, 'REVOKED', 'revoked')
+  elseif not data then
+    bury(id, task, meta, 'FAILURE', 'expired: the job was not started within 30 days')
+  elseif crashed_once_too_often(id, meta) then
+    bury(id, task, meta, 'FAILURE', 'given up: ' .. crash_limit .. ' attempts ended without a '
+      .. 'word because their worker was lost, the last one on ' .. (meta.worker or '?'))
+  elseif not meta.key or take_place(id, task, meta) then
+    start(id, task, meta, data)
+  end
+end
+
+local function take(task, share)
+  local target = math.min(wanted, #jobs + share)
+  while #jobs < target and looks_left > 0 do
+    local due = redis.call('ZRANGEBYSCORE', QUEUE .. task, '-inf', now,
+      'LIMIT', 0, math.min(target - #jobs, looks_left))
+    if #due == 0 then return end
+    for _, id in ipairs(due) do
+      looks_left = looks_left - 1
+      look_at(id, task)
+    end
+  end
+end
+
+-- First an equal share of every queue, then whatever there is.
+for _, share in ipairs({math.ceil(wanted / task_count), wanted}) do
+  for i = 0, task_count - 1 do
+    if #jobs >= wanted then break end
+    take(ARGV[8 + (i + rotation) % task_count], share)
+  end
+end
+
+if #jobs >= wanted or looks_left <= 0 then
+  for i = 8, #ARGV do
+    if redis.call('ZCOUNT', QUEUE .. ARGV[i], '-inf', now) > 0 then wake_worker(ARGV[i]) end
+  end
+end
+return {jobs, buried}

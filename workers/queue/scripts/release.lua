@@ -1,0 +1,29 @@
+-- Give a job back that was claimed, to be run again.
+--   ARGV  id, task, token, delay (ms), crash limit (0: this is no crash), reason (JSON string),
+--         result ttl (ms), concurrency key or ''
+--   ->    OK, DUP, FENCED as in finish; DEAD if it crashed once too often and ended as FAILURE
+local id, task, token = ARGV[1], ARGV[2], ARGV[3]
+local delay, crash_limit, reason, ttl = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local key = ARGV[8]
+local now = clock()
+
+local function leave()
+  if key ~= '' then leave_place(id, task, key, now) end
+end
+
+if redis.call('EXISTS', RESULT .. id) == 1 then
+  leave()
+  return 'DUP'
+end
+local meta = load_meta(id)
+if meta.token ~= token then return 'FENCED' end
+
+if crash_limit > 0 and redis.call('HINCRBY', META .. id, 'crashes', 1) >= crash_limit then
+  conclude(id, task, meta, 'FAILURE', reason, ttl, now, true)
+  leave()
+  return 'DEAD'
+end
+put_back(id, task, meta, delay, now)
+leave()
+wake_worker(task)
+return 'OK'

@@ -1,0 +1,46 @@
+-- Renew the leases of all jobs that a worker holds: one call a heartbeat.
+--   ARGV  lease (ms), longest run (ms), result ttl (ms), id, task, token, id, task, token ...
+--   ->    an answer a job: OK, ABORT (revoked or ended: stop it), LOST (not yours any more: stop it)
+-- A lease that ran out is taken up again as long as nobody else claimed the job. A job that ran
+-- longer than the longest run is given away whatever its worker says.
+local lease, longest, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local now = clock()
+
+-- Taken up again even if it had lapsed: the job does run, so the place is not free.
+local function renew_place(id, task, meta)
+  redis.call('ZADD', HOLDERS .. place_name(task, meta.key),
+    now + math.min(lease, tonumber(meta.expire)), id)
+end
+
+local function give_away(id, task)
+  redis.call('DEL', IN_PROGRESS .. id)
+  redis.call('ZADD', QUEUE .. task, now, id)
+  wake_worker(task)
+end
+
+local function renew(id, task, token)
+  if redis.call('EXISTS', RESULT .. id) == 1 then return 'ABORT' end
+  local meta = load_meta(id)
+  if meta.token ~= token then return 'LOST' end
+  if redis.call('ZSCORE', ABORT, id) then
+    conclude(id, task, meta, 'REVOKED', REVOKED_TEXT, ttl, now, true)
+    return 'ABORT'
+  end
+  if now - tonumber(meta.started) > longest then
+    give_away(id, task)
+    return 'LOST'
+  end
+  redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
+  redis.call('ZADD', QUEUE .. task, now + lease, id)
+  if meta.key then renew_place(id, task, meta) end
+  return 'OK'
+end
+
+-- Aborts of ids that never come up would otherwise stay for ever.
+redis.call('ZREMRANGEBYSCORE', ABORT, '-inf', now - JOB_LIFETIME)
+
+local answers = {}
+for i = 4, #ARGV, 3 do
+  answers[#answers + 1] = renew(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+end
+return answers

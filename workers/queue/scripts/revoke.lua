@@ -1,0 +1,27 @@
+-- Take a job back: it ends as REVOKED at once, whether it waits or runs.
+--   ARGV  id, result ttl (ms)
+--   ->    {'UNKNOWN'}, or {'FINAL', result}: REVOKED by this call, or whatever it had ended as
+-- A running attempt is told to stop on its worker's channel, and by its next heartbeat should the
+-- message be lost; its place in a concurrency key stays taken until it has stopped.
+local id, ttl = ARGV[1], ARGV[2]
+local now = clock()
+
+local result = redis.call('GET', RESULT .. id)
+if result then return {'FINAL', result} end
+
+local meta = load_meta(id)
+local task = meta.task
+if not task then -- enqueued by an arq client and not started yet: only the job itself knows
+  local job = redis.call('GET', JOB .. id)
+  local read, fields = pcall(cjson.decode, job or '')
+  if not read or type(fields) ~= 'table' or type(fields.f) ~= 'string' then return {'UNKNOWN'} end
+  task = fields.f
+end
+
+conclude(id, task, meta, 'REVOKED', REVOKED_TEXT, ttl, now, true)
+if meta.token then
+  redis.call('PUBLISH', CANCEL .. meta.worker, id)
+elseif meta.key then
+  leave_place(id, task, meta.key, now)
+end
+return {'FINAL', redis.call('GET', RESULT .. id)}

@@ -1,0 +1,160 @@
+-- What the scripts share; put in front of each of them, after the names of keys.py.
+--
+-- A job's meta hash (META .. id) holds, while it is unfinished:
+--   task, state, owner, created, updated   always
+--   started, worker                        since its first attempt
+--   token                                  while an attempt runs; gone once that attempt gave word
+--   crashes                                attempts that ended without a word
+--   notify                                 gateways that wait for its end, each followed by a blank
+--   key, limit, countdown, expire          its concurrency key, if it has one
+--
+-- Scripts make key names from ids, so this needs one queue server and not a Redis Cluster.
+
+local JOB_LIFETIME = 30 * 24 * 3600 * 1000
+
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function whole(number)
+  return string.format('%d', number)
+end
+
+local META_FIELDS = {
+  'task', 'state', 'owner', 'created', 'started', 'updated', 'worker', 'token', 'crashes', 'notify',
+  'key', 'limit', 'countdown', 'expire',
+}
+
+-- The meta of a job as a table; fields that are not there are nil.
+local function load_meta(id)
+  local values = redis.call('HMGET', META .. id, unpack(META_FIELDS))
+  local meta = {}
+  for i, field in ipairs(META_FIELDS) do
+    meta[field] = values[i] or nil
+  end
+  return meta
+end
+
+-- ---- counting ---------------------------------------------------------------------------------
+-- TOTALS only ever grows (final states) or is a gauge (STARTED, RETRY). Windows of time come from
+-- snapshots: TOTALS is copied before the first change within each slot of 5 s, 1 min and 15 min,
+-- so the jobs ended since T are TOTALS now, less the first snapshot at or after T. That costs one
+-- HMGET a count, and a reader four HGETALL, however many results there are.
+
+local PERIODS = {5, 60, 900}
+local KEPT = {[5] = 120, [60] = 3720, [900] = 88200} -- seconds, a bit over 1 min, 1 hour, 1 day
+
+local function snapshot_before_change(now)
+  local seen = redis.call('HMGET', SLOTS, unpack(PERIODS))
+  for i, period in ipairs(PERIODS) do
+    local slot = whole(math.floor(now / (period * 1000)))
+    if seen[i] ~= slot then
+      local name = SNAPSHOT .. period .. ':' .. slot
+      redis.call('COPY', TOTALS, name, 'REPLACE')
+      redis.call('EXPIRE', name, KEPT[period])
+      redis.call('ZADD', SNAPSHOTS .. period, slot, slot)
+      redis.call('ZREMRANGEBYSCORE', SNAPSHOTS .. period, '-inf', slot - KEPT[period] / period)
+      redis.call('HSET', SLOTS, period, slot)
+    end
+  end
+end
+
+local function count_end(task, state, now)
+  snapshot_before_change(now)
+  redis.call('HINCRBY', TOTALS, task .. ':' .. state, 1)
+end
+
+local GAUGES = {STARTED = true, RETRY = true}
+
+local function count_move(task, from, to)
+  if from == to then return end
+  if GAUGES[from] then redis.call('HINCRBY', TOTALS, task .. ':' .. from, -1) end
+  if GAUGES[to] then redis.call('HINCRBY', TOTALS, task .. ':' .. to, 1) end
+end
+
+-- ---- waking -----------------------------------------------------------------------------------
+-- One token is enough: it wakes one idle worker, and a claim that leaves due jobs behind leaves a
+-- token behind as well, so the wake-up is passed on until the work or the idle workers run out.
+
+local function wake_worker(task)
+  if redis.call('LLEN', WAKE .. task) == 0 then
+    redis.call('LPUSH', WAKE .. task, '1')
+  end
+end
+
+local function tell_waiting(id, notify)
+  for gateway in string.gmatch(notify or '', '%S+') do
+    redis.call('PUBLISH', DONE .. gateway, id)
+  end
+end
+
+-- ---- places of a concurrency key --------------------------------------------------------------
+
+local function place_name(task, key)
+  return task .. ':' .. key
+end
+
+-- Free the place of job `id`, if it holds one, and make the job that waits longest runnable.
+local function leave_place(id, task, key, now)
+  local name = place_name(task, key)
+  redis.call('ZREM', PARKED .. name, id)
+  if redis.call('ZREM', HOLDERS .. name, id) == 0 then return end
+  local next_id = redis.call('ZPOPMIN', PARKED .. name)[1]
+  if next_id then
+    redis.call('ZADD', QUEUE .. task, 'XX', now, next_id)
+    wake_worker(task)
+  end
+end
+
+-- ---- ending -----------------------------------------------------------------------------------
+
+-- The stored job without its closing brace, ready for more fields; a stand-in if it is unreadable.
+local function open_job(id, task, attempt, readable)
+  local job = readable and redis.call('GET', JOB .. id)
+  if not job or job:sub(1, 1) ~= '{' or job:sub(-1) ~= '}' then
+    return string.format('{"t":%s,"f":"%s","a":[],"k":{},"et":0', attempt, task)
+  end
+  return (job:sub(1, -2):gsub('^{"t": ?null,', '{"t":' .. attempt .. ',', 1))
+end
+
+-- Write the one final result of a job and drop everything else that is kept of it.
+-- `result` is JSON: an object on SUCCESS, else a string. The caller has made sure that there is
+-- no result yet. The place in a concurrency key is the caller's business, for only it knows
+-- whether something still runs.
+-- The stored JSON ends with ,"z":[offset,length]}: where `result` stands, in bytes, so that a reader
+-- takes it as it is and reads only our few fields behind it, however large job and result are.
+local function conclude(id, task, meta, state, result, ttl, now, readable)
+  local attempt = redis.call('GET', RETRY .. id) or '0'
+  local head = open_job(id, task, attempt, readable)
+    .. (state == 'SUCCESS' and ',"s":true,"r":' or ',"s":false,"r":')
+  redis.call('SET', RESULT .. id, table.concat({
+    head, result,
+    ',"st":', meta.started or whole(now),
+    ',"ft":', whole(now),
+    ',"q":"', QUEUE, task, '"',
+    ',"id":', cjson.encode(id),
+    ',"x":"', state, '"',
+    ',"n":', attempt,
+    ',"w":', cjson.encode(meta.worker or ''),
+    ',"o":', cjson.encode(meta.owner or ''),
+    ',"c":', meta.created or whole(now),
+    ',"z":[', #head, ',', #result, ']}'}), 'PX', ttl)
+  redis.call('DEL', JOB .. id, IN_PROGRESS .. id, RETRY .. id, META .. id)
+  redis.call('ZREM', QUEUE .. task, id)
+  redis.call('ZREM', ABORT, id)
+  count_move(task, meta.state, nil)
+  count_end(task, state, now)
+  tell_waiting(id, meta.notify)
+end
+
+local REVOKED_TEXT = cjson.encode('revoked')
+
+-- Put the job back into its queue, due in `delay` ms, as RETRY.
+local function put_back(id, task, meta, delay, now)
+  redis.call('HDEL', META .. id, 'token')
+  redis.call('HSET', META .. id, 'state', 'RETRY', 'updated', whole(now))
+  redis.call('DEL', IN_PROGRESS .. id)
+  redis.call('ZADD', QUEUE .. task, now + delay, id)
+  count_move(task, meta.state, 'RETRY')
+end

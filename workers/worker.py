@@ -1,0 +1,327 @@
+"""The worker: claims jobs, runs them in slots, hands in their outcomes, keeps their leases.
+
+A subclass of ``arq.Worker``: arq's registry of functions, its signals, hooks, counters and the way
+it starts and closes are kept. How jobs are claimed, renewed and finished is ours, because arq's own
+way cannot keep the promise: a dead worker's job would wait for its timeout, and a frozen one would
+overwrite the result of its successor.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from signal import Signals
+from typing import Any, cast
+
+import arq
+from arq.typing import WorkerCoroutine
+from arq.worker import func
+from redis.exceptions import RedisError
+
+from config.logs import event
+from config.settings import Settings, task_environment
+from workers.fork_client import ForkClient, ForkPlan
+from workers.identity import worker_name
+from workers.outcome import Ending, Outcome, StopReason
+from workers.presence import ActiveJob, Presence
+from workers.queue import keys
+from workers.queue.broker import Broker
+from workers.queue.connection import connect, shown_address
+from workers.queue.errors import QueueError, QueueUnavailableError
+from workers.queue.listeners import Subscription, reconnect_delays, wait_for_work
+from workers.queue.records import ClaimedJob, Lease, State, Verdict
+from workers.slots import Slot, SlotPool
+
+log = logging.getLogger("fasttask.worker")
+
+POLL_SECONDS = 1.0  # how long an idle worker trusts that it is woken up
+PRESENCE_SECONDS = 1.0  # how soon its presence shows what it has begun to run
+PRESENCE_BEATS = 3  # heartbeats that a presence outlasts
+FAREWELL_SECONDS = 5.0  # how long a stopping worker tries to hand in outcomes
+
+
+class Worker(arq.Worker):
+    """Runs the tasks in effect on this node until it is told to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redis = connect(settings)
+        super().__init__(
+            functions=[
+                func(cast(WorkerCoroutine, self._run_in_slot), name=task)
+                for task in settings.loaded_tasks
+            ],
+            redis_pool=self._redis,
+            queue_name=keys.queue(settings.loaded_tasks[0]),
+            max_jobs=settings.worker_concurrency,
+            job_timeout=settings.time_limit,
+            keep_result=settings.result_expires,
+            poll_delay=POLL_SECONDS,
+            health_check_interval=settings.heartbeat_seconds,
+        )
+        self.name = worker_name(settings)
+        self.broker = Broker(
+            self._redis, result_expires=settings.result_expires, lease=settings.lease_seconds
+        )
+        self._forks = ForkClient(
+            ForkPlan(
+                settings.tasks_dir,
+                settings.loaded_tasks,
+                settings.soft_time_limit,
+                task_environment(settings),
+            )
+        )
+        self._slots = SlotPool([self._new_slot() for _ in range(settings.worker_concurrency)])
+        self._presence = Presence(
+            self.name, socket.gethostname(), settings.worker_concurrency, settings.loaded_tasks
+        )
+        self._held: dict[str, ClaimedJob] = {}
+        self._active: dict[str, ActiveJob] = {}
+        self._stopping = asyncio.Event()
+        self._beat_now = asyncio.Event()
+
+    def _new_slot(self) -> Slot:
+        settings = self._settings
+        return Slot(self._forks, settings.time_limit, settings.worker_jobs_per_child)
+
+    # ---- life -------------------------------------------------------------------------------
+
+    async def main(self) -> None:
+        """Work until told to stop, then let running jobs end or hand them back."""
+        await self._slots.start()
+        await self._reach_queue()
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        keepers = [
+            asyncio.create_task(duty())
+            for duty in (
+                self._take_jobs,
+                self._keep_leases,
+                self._keep_presence,
+                self._hear_cancellations,
+            )
+        ]
+        event(log, logging.INFO, "worker_ready", name=self.name,
+              tasks=",".join(self.functions), slots=self.max_jobs)  # fmt: skip
+        try:
+            await self._first_of(self._stopping.wait(), *keepers)
+            await self._say_farewell()
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            self._slots.close()
+            self._forks.close()
+        await self._forks.wait_closed()
+
+    def handle_sig(self, signum: Signals) -> None:
+        """Stop gracefully; a signal while stopping changes nothing."""
+        if not self._stopping.is_set():
+            event(log, logging.INFO, "worker_stops", signal=Signals(signum).name,
+                  running=len(self._held))  # fmt: skip
+        self._stopping.set()
+
+    async def close(self) -> None:
+        """Leave the queue server; it may be away already."""
+        try:
+            await self.broker.announce(self.name, {}, 0)
+            await super().close()
+        except (QueueError, RedisError, OSError) as error:
+            event(log, logging.INFO, "left_without_goodbye", why=error)
+
+    async def _reach_queue(self) -> None:
+        """Wait for the queue server, for ever if need be, then take back what was lost here."""
+        for delay in reconnect_delays():
+            try:
+                recovered = await self.broker.recover(self.name, list(self.functions))
+                await self.heart_beat()
+            except QueueError as error:
+                event(log, logging.WARNING, "queue_server_away",
+                      address=shown_address(self._settings), why=error)  # fmt: skip
+            else:
+                event(log, logging.INFO, "queue_server_reached",
+                      address=shown_address(self._settings), recovered=recovered)  # fmt: skip
+                return
+            if self._stopping.is_set():
+                return
+            await asyncio.sleep(delay)
+
+    async def _say_farewell(self) -> None:
+        """Give running jobs their grace, hand back the rest, and let every outcome get through."""
+        await self._wait_for_jobs(self._settings.grace_seconds)
+        for job_id in list(self._held):
+            self._slots.stop(job_id, StopReason.SHUTDOWN)
+        await self._wait_for_jobs(FAREWELL_SECONDS)
+        for job in self._held.values():
+            event(log, logging.WARNING, "job_left_to_its_lease", job=job.id, task=job.task)
+        abandoned = list(self.tasks.values())
+        for running in abandoned:
+            running.cancel()
+        await asyncio.gather(*abandoned, return_exceptions=True)
+
+    async def _wait_for_jobs(self, seconds: float) -> None:
+        if self.tasks:
+            await asyncio.wait(set(self.tasks.values()), timeout=seconds)
+
+    # ---- taking jobs ------------------------------------------------------------------------
+
+    async def _take_jobs(self) -> None:
+        delays = reconnect_delays()
+        while not self._stopping.is_set():
+            self._slots.freed.clear()
+            wanted = self._slots.free
+            if wanted == 0:
+                await self._first_of(self._slots.freed.wait(), self._stopping.wait())
+                continue
+            try:
+                if await self._claim(wanted) < wanted:
+                    await self._wait_for_work()
+                delays = reconnect_delays()
+            except (QueueError, RedisError, OSError) as error:
+                event(log, logging.WARNING, "cannot_claim", why=error)
+                await asyncio.sleep(next(delays))
+
+    async def _claim(self, wanted: int) -> int:
+        claim = await self.broker.claim(self.name, wanted, list(self.functions))
+        for buried in claim.buried:
+            event(log, logging.ERROR, "job_buried", job=buried.id, task=buried.task,
+                  state=buried.state)  # fmt: skip
+        for job in claim.jobs:
+            self._slots.promise()
+            self._held[job.id] = job
+            self.tasks[job.id] = asyncio.create_task(self._perform(job))
+        return len(claim.jobs)
+
+    async def _wait_for_work(self) -> None:
+        waiting = asyncio.create_task(
+            wait_for_work(self._redis, list(self.functions), POLL_SECONDS)
+        )
+        # Not cancelled when we stop: redis-py would leave its late answer to the next caller.
+        await asyncio.wait(
+            {waiting, asyncio.create_task(self._stopping.wait())},
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if waiting.done():
+            waiting.result()
+
+    # ---- running one job --------------------------------------------------------------------
+
+    async def _perform(self, job: ClaimedJob) -> None:
+        """Run a claimed job and hand in its outcome."""
+        self._active[job.id] = ActiveJob(job.id, job.task)
+        event(log, logging.INFO, "job_started", job=job.id, task=job.task, attempt=job.attempt)
+        began = time.monotonic()
+        try:
+            outcome = await self.functions[job.task].coroutine(self.ctx, job)
+            seconds = time.monotonic() - began
+            verdict = await self._insist(lambda: self._hand_in(job, outcome))
+            self._log_end(job, outcome, verdict, seconds)
+        finally:
+            del self._held[job.id], self._active[job.id], self.tasks[job.id]
+
+    async def _run_in_slot(self, _ctx: dict[Any, Any], job: ClaimedJob) -> Outcome:
+        """What arq's registry holds for each task."""
+        return await self._slots.run(job)
+
+    async def _hand_in(self, job: ClaimedJob, outcome: Outcome) -> Verdict | None:
+        """Tell the queue how an attempt ended; None if there is nothing to tell."""
+        match outcome.ending:
+            case Ending.SUCCESS:
+                return await self.broker.finish(job, State.SUCCESS, outcome.result)
+            case Ending.CRASHED:
+                return await self.broker.release(job, crash=outcome.text)
+            case Ending.KILLED if outcome.reason is StopReason.SHUTDOWN:
+                return await self.broker.release(job)
+            case Ending.KILLED if outcome.reason is StopReason.LEASE_LOST:
+                return None
+            case Ending.KILLED if outcome.reason is StopReason.REVOKED:
+                return await self.broker.finish(job, State.REVOKED, outcome.result)
+        readable = outcome.ending is not Ending.UNREADABLE
+        return await self.broker.finish(job, State.FAILURE, outcome.result, readable=readable)
+
+    async def _insist(self, hand_in: Callable[[], Awaitable[Verdict | None]]) -> Verdict | None:
+        """Repeat until the queue server has answered: a finished job is not lost to an outage."""
+        for delay in reconnect_delays():
+            try:
+                return await hand_in()
+            except QueueUnavailableError as error:
+                event(log, logging.WARNING, "outcome_waits", why=error)
+            await asyncio.sleep(delay)
+        raise AssertionError("the delays are endless")
+
+    def _log_end(
+        self, job: ClaimedJob, outcome: Outcome, verdict: Verdict | None, seconds: float
+    ) -> None:
+        """The one line that tells how an attempt ended; arq's counters move along."""
+        succeeded = outcome.ending is Ending.SUCCESS
+        self.jobs_complete += succeeded
+        self.jobs_failed += not succeeded
+        level = logging.INFO if succeeded and verdict is Verdict.OK else logging.WARNING
+        why = {} if succeeded else {"why": outcome.text.strip().rpartition("\n")[2][:200]}
+        event(log, level, "job_ended", job=job.id, task=job.task, attempt=job.attempt,
+              ending=outcome.ending.name, verdict=verdict, seconds=seconds, **why)  # fmt: skip
+
+    # ---- keeping jobs -----------------------------------------------------------------------
+
+    async def _keep_leases(self) -> None:
+        while True:
+            pause = self._settings.heartbeat_seconds
+            try:
+                await self._renew_leases()
+            except (QueueError, RedisError, OSError) as error:
+                event(log, logging.WARNING, "leases_not_renewed", why=error)
+                pause = min(pause, 1.0)
+            await self._first_of(self._beat_now.wait(), asyncio.sleep(pause))
+            self._beat_now.clear()
+
+    async def _renew_leases(self) -> None:
+        held = list(self._held.values())
+        leases = await self.broker.renew(held, self._settings.visibility_timeout)
+        reasons = {Lease.ABORT: StopReason.REVOKED, Lease.LOST: StopReason.LEASE_LOST}
+        for job, lease in zip(held, leases, strict=True):
+            # A job that has just ended has no lease either, but then nothing runs any more.
+            if lease is not Lease.OK and self._slots.stop(job.id, reasons[lease]):
+                event(log, logging.WARNING, "lease_not_renewed", job=job.id, task=job.task,
+                      answer=lease)  # fmt: skip
+
+    async def _keep_presence(self) -> None:
+        """Announce this worker at every heartbeat, and soon after it began or ended a job."""
+        announced: tuple[float, list[str]] = (0.0, [])
+        while True:
+            await asyncio.sleep(min(PRESENCE_SECONDS, self._settings.heartbeat_seconds))
+            now, running = time.monotonic(), sorted(self._active)
+            if now - announced[0] < self._settings.heartbeat_seconds and running == announced[1]:
+                continue
+            try:
+                await self.heart_beat()
+                announced = now, running
+            except (QueueError, RedisError, OSError) as error:
+                event(log, logging.WARNING, "presence_unheard", why=error)
+
+    async def record_health(self) -> None:
+        """Part of arq's heartbeat: say that this worker is there and what it does."""
+        presence = self._presence.now(list(self._active.values()), self._slots.children)
+        lasting = PRESENCE_BEATS * self._settings.heartbeat_seconds
+        await self.broker.announce(self.name, presence, lasting)
+
+    async def _hear_cancellations(self) -> None:
+        await Subscription(self._redis, keys.cancel(self.name)).listen(self._cancel)
+
+    def _cancel(self, job_id: str | None) -> None:
+        if job_id is None:  # a message may have been lost: the leases tell
+            self._beat_now.set()
+        else:
+            self._slots.stop(job_id, StopReason.REVOKED)
+
+    @staticmethod
+    async def _first_of(*awaitables: Awaitable[Any]) -> None:
+        """Return when one of them is done; raise what it raised; cancel those made here."""
+        given = [a for a in awaitables if isinstance(a, asyncio.Task)]
+        made = [asyncio.ensure_future(a) for a in awaitables if not isinstance(a, asyncio.Task)]
+        try:
+            done, _ = await asyncio.wait([*given, *made], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in made:
+                one.cancel()
+        for one in done:
+            one.result()
