@@ -37,6 +37,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # The longest path that fits into sockaddr_un.sun_path on Linux, less the closing NUL: unix(7).
 LONGEST_SOCKET_PATH = 107
 SECRET_VARIABLES = ("TASK_QUEUE_PASSWD", "TASK_QUEUE_URL")
+SUPERVISOR_VARIABLE = "FASTTASK_SUPERVISOR_PID"
 
 
 class NodeType(StrEnum):
@@ -359,9 +360,21 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def task_environment(settings: Settings) -> dict[str, str]:
-    """The environment that user code sees: this process's, less the queue server's secrets."""
-    kept = {k: v for k, v in os.environ.items() if k not in SECRET_VARIABLES}
+    """The environment of user code: this process's, less the node's secrets and supervisor."""
+    hidden = {*SECRET_VARIABLES, SUPERVISOR_VARIABLE}
+    kept = {k: v for k, v in os.environ.items() if k not in hidden}
     return {**kept, "FILES_DIR": str(settings.files_dir), "TASKS_DIR": str(settings.tasks_dir)}
+
+
+def node_environment(supervisor_pid: int) -> dict[str, str]:
+    """The environment of a node's parts: this process's, and who their parent has to be."""
+    return {**os.environ, SUPERVISOR_VARIABLE: str(supervisor_pid)}
+
+
+def supervisor_pid() -> int | None:
+    """The process id of the supervisor that this part belongs to; None if started by hand."""
+    value = os.environ.get(SUPERVISOR_VARIABLE, "")
+    return int(value) if value.isdecimal() else None
 
 
 def _needs_queue_address(info: ValidationInfo) -> bool:

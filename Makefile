@@ -1,0 +1,77 @@
+# The commands of FastTask, the same for people and for CI. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# What stands in the lock files is installed; each is touched when that is done.
+INSTALLED := $(VENV)/.installed
+TESTS_INSTALLED := $(VENV)/.tests-installed
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help up up-single up-master up-worker down status logs test check bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(INSTALLED) ## start a node of NODE_TYPE (default single_node), wait until it works, show it
+	@$(RUN) -m deploy up
+
+up-single: export NODE_TYPE = single_node
+up-single: up ## the same: queue server, API and worker on this machine
+
+up-master: export NODE_TYPE = distributed_master
+up-master: up ## the same: queue server and API of a cluster; tells what its workers need
+
+up-worker: export NODE_TYPE = distributed_worker
+up-worker: up ## the same: a worker that connects to a master
+
+down: $(INSTALLED) ## stop the node of this FILES_DIR; running jobs are handed back
+	@$(RUN) -m deploy down
+
+status: $(INSTALLED) ## show the node's processes and addresses
+	@$(RUN) -m deploy status
+
+logs: $(INSTALLED) ## follow the node's logs
+	@$(RUN) -m deploy logs
+
+test: $(TESTS_INSTALLED) ## run all tests, with real queue servers and processes
+	@$(RUN) -m pytest
+
+check: $(TESTS_INSTALLED) ## check format, lint, types and architecture
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+	@$(RUN) -m pytest tests/architecture
+
+bench: $(TESTS_INSTALLED) ## run the benchmarks and print a table
+	@$(RUN) -m tests.bench
+
+clean: ## remove the environment and all caches; FILES_DIR stays
+	@if [ -e $(INSTALLED) ] && $(RUN) -m deploy status >/dev/null; then \
+		echo "A node runs from here; stop it first: make down"; exit 1; fi
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find app config deploy tasks tests workers -name __pycache__ -type d -prune \
+		-exec rm -rf {} + 2>/dev/null || true
+
+$(RUN):
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON); install Python 3.11 or newer, or name it: make PYTHON=..."; \
+		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "FastTask needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+			"name another one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv"; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): requirements.lock | $(RUN)
+	@echo "installing FastTask into $(VENV), once; this takes about a minute"
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+$(TESTS_INSTALLED): tests/requirements.lock $(INSTALLED) | $(RUN)
+	@echo "installing what the tests need into $(VENV), once"
+	@$(PIP) -r tests/requirements.lock
+	@touch $@

@@ -1,0 +1,67 @@
+"""``python -m deploy up|run|down|status|logs|health``: the node of this FILES_DIR."""
+
+import argparse
+import sys
+
+from config.errors import ConfigurationError
+from config.settings import Settings, load_settings
+from deploy.health import ailment
+from deploy.logs import follow
+from deploy.run import run
+from deploy.start import up
+from deploy.status import status
+from deploy.stop import down
+from deploy.terminal import say
+
+READY_SECONDS = 60.0
+
+
+def main() -> int:
+    """Do what the command line says; the exit status."""
+    arguments = _parser().parse_args()
+    try:
+        settings = load_settings()
+        match arguments.command:
+            case "up":
+                return up(settings, arguments.timeout)
+            case "run":
+                run(settings)
+            case "down":
+                return down(settings)
+            case "status":
+                return status(settings)
+            case "logs":
+                follow(settings)
+            case _:
+                return health(settings)
+    except ConfigurationError as error:
+        say(*error.lines)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def health(settings: Settings) -> int:
+    """Say whether the node is healthy; the exit status."""
+    reason = ailment(settings)
+    say(reason or "healthy")
+    return 1 if reason else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    start = commands.add_parser("up", help="start the node in the background and show it works")
+    start.add_argument(
+        "--timeout", type=float, default=READY_SECONDS, help="seconds until it has to be ready"
+    )
+    commands.add_parser("run", help="be the node, in the foreground")
+    commands.add_parser("down", help="stop the node gracefully")
+    commands.add_parser("status", help="show the node's processes; exit status 3 if there are none")
+    commands.add_parser("logs", help="follow the node's logs")
+    commands.add_parser("health", help="exit status 0 if the node does its work")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

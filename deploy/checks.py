@@ -1,0 +1,42 @@
+"""Everything that can be known to be wrong before a node starts, all of it at once."""
+
+from collections.abc import Callable
+
+from config.errors import ConfigurationError
+from config.registry import load_tasks
+from config.settings import Settings
+from deploy.certificate import check_certificate
+from deploy.ports import check_ports
+from deploy.queue_binary import find_queue_server
+from deploy.sockets import prepare_sockets
+from deploy.supervisor import supervisor_configuration
+
+
+def check_node(settings: Settings) -> None:
+    """See that the node, whose folders are made, can start.
+
+    Raises:
+        ConfigurationError: one line per problem.
+    """
+    problems: list[str] = []
+    for check in _checks(settings):
+        try:
+            check(settings)
+        except ConfigurationError as error:
+            problems += error.lines
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _checks(settings: Settings) -> list[Callable[[Settings], object]]:
+    checks: list[Callable[[Settings], object]] = [
+        prepare_sockets,
+        supervisor_configuration,
+        check_ports,
+        lambda s: load_tasks(s.tasks_dir, s.loaded_tasks),
+    ]
+    if settings.has_api:
+        checks.append(check_certificate)
+    if settings.has_queue_server:
+        checks.append(lambda _: find_queue_server())
+    return checks

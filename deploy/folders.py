@@ -1,0 +1,78 @@
+"""The folders of a node: all of them below its FILES_DIR, the secret ones closed to others.
+
+A setting may name a folder elsewhere, on purpose or not: SSL_CERT_DIR is the name of a variable of
+OpenSSL as well, and may hold the whole system's certificates. So a folder that is not the node's
+own is used as it is: its mode is never changed, and no key is put among what others keep there.
+"""
+
+import os
+import shlex
+import stat
+import tempfile
+from pathlib import Path
+
+from config.errors import ConfigurationError
+from config.settings import Settings
+
+OPEN = ("files_dir", "fasttask_files_dir", "log_dir")
+PRIVATE = ("conf_dir", "redis_dir", "ssl_cert_dir")
+PRIVATE_MODE = 0o700
+
+
+def make_folders(settings: Settings) -> None:
+    """Make every folder that is missing and see that the node can work in all of them.
+
+    Raises:
+        ConfigurationError: one line per folder that cannot be made, entered or written, with the
+            remedy.
+    """
+    problems: dict[Path, str] = {}
+    for name in (*OPEN, *PRIVATE):
+        folder = getattr(settings, name)
+        if not problems.keys().isdisjoint(folder.parents):
+            continue  # the folder around it is the mistake
+        try:
+            _make(settings, name, folder)
+        except OSError as error:
+            problems.setdefault(folder, _sentence(name, folder, error))
+    if problems:
+        raise ConfigurationError(list(problems.values()))
+
+
+def is_own(settings: Settings, folder: Path) -> bool:
+    """Whether nobody else keeps anything there: it is below FASTTASK_FILES_DIR, empty or missing.
+
+    Raises:
+        OSError: the folder cannot be looked into.
+    """
+    if settings.fasttask_files_dir in folder.parents:
+        return True
+    return not folder.exists() or not any(folder.iterdir())
+
+
+def _make(settings: Settings, name: str, folder: Path) -> None:
+    own = is_own(settings, folder)
+    if name == "ssl_cert_dir" and not own:
+        return  # only to be read: deploy/certificate.py sees to that
+    folder.mkdir(PRIVATE_MODE if name in PRIVATE else 0o777, parents=True, exist_ok=True)
+    if name in PRIVATE and own:
+        _close(folder)
+    # Looking at the mode would not do: a read-only file system has good ones.
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _close(folder: Path) -> None:
+    if stat.S_IMODE(folder.stat().st_mode) != PRIVATE_MODE:
+        folder.chmod(PRIVATE_MODE)
+
+
+def _sentence(name: str, folder: Path, error: OSError) -> str:
+    setting = f"{name.upper()}={folder}"
+    if not isinstance(error, PermissionError):
+        return f"{setting}: {error.strerror}; choose another folder"
+    owner, place = f"{os.geteuid()}:{os.getegid()}", shlex.quote(str(folder))
+    return (
+        f"{setting}: user id {os.geteuid()} may not write there; "
+        f"run: sudo mkdir -p {place} && sudo chown -R {owner} {place}"
+    )

@@ -1,0 +1,80 @@
+"""The parts of a running node, as the supervisor tells of them."""
+
+import http.client
+import socket
+import xmlrpc.client
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.settings import Settings
+from deploy.sockets import supervisor_socket
+
+TIMEOUT_SECONDS = 10.0
+
+
+class SupervisorSilent(Exception):
+    """The supervisor does not answer: it is just starting or ending, or it hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process that the supervisor keeps alive."""
+
+    name: str
+    state: str  #: STARTING, RUNNING, BACKOFF, EXITED, ...: supervisord.org/subprocess.html
+    pid: int  #: 0 while there is no process
+    started: int  #: seconds since the epoch
+    uptime_seconds: int
+    error: str  #: why it could not be started the last time, or nothing
+    log: Path
+
+
+def parts_of_node(settings: Settings) -> list[Part]:
+    """All parts, in the order of their names.
+
+    Raises:
+        SupervisorSilent: nobody answers on the supervisor's socket.
+    """
+    path = supervisor_socket(settings)
+    try:
+        with xmlrpc.client.ServerProxy("http://localhost", _UnixTransport(path)) as supervisor:
+            rows = supervisor.supervisor.getAllProcessInfo()
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+        raise SupervisorSilent(f"{path}: {error}") from None
+    assert isinstance(rows, list)
+    return sorted((_part(row) for row in rows), key=lambda part: part.name)
+
+
+def _part(row: dict[str, int | str]) -> Part:
+    running = bool(row["pid"])
+    return Part(
+        name=str(row["name"]),
+        state=str(row["statename"]),
+        pid=int(row["pid"]),
+        started=int(row["start"]),
+        uptime_seconds=int(row["now"]) - int(row["start"]) if running else 0,
+        error=str(row["spawnerr"]),
+        log=Path(str(row["stdout_logfile"])),
+    )
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC over a unix socket, with a limit to every wait."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: object) -> http.client.HTTPConnection:  # noqa: ARG002
+        return _UnixConnection(self._path)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(TIMEOUT_SECONDS)
+        self.sock.connect(str(self._path))

@@ -1,0 +1,35 @@
+"""Run the node in the foreground: make what it needs, then become its supervisor."""
+
+import os
+from typing import NoReturn
+
+from config.settings import Settings
+from deploy.addresses import warnings
+from deploy.certificate import make_certificate
+from deploy.checks import check_node
+from deploy.folders import make_folders
+from deploy.node import remember_node
+from deploy.pid_file import hold, pid_file
+from deploy.queue_server import prepare_queue_server
+from deploy.supervisor import become_supervisor, write_supervisor_configuration
+from deploy.terminal import say
+
+
+def run(settings: Settings) -> NoReturn:
+    """Become the supervisor of this node.
+
+    Raises:
+        ConfigurationError: the node cannot start, or runs already; nothing was started.
+    """
+    make_folders(settings)
+    lock = hold(pid_file(settings))
+    check_node(settings)
+    if settings.has_api:
+        make_certificate(settings)
+    if settings.has_queue_server:
+        prepare_queue_server(settings)
+    configuration = write_supervisor_configuration(settings)
+    remember_node(settings)
+    say(*warnings(settings))
+    os.set_inheritable(lock, True)  # the supervisor holds it, its children do not
+    become_supervisor(configuration)

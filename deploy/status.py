@@ -1,0 +1,45 @@
+"""Show the node of this FILES_DIR: its parts and its addresses."""
+
+from config.settings import Settings
+from deploy.node import recall_node, running_pid
+from deploy.parts import Part, SupervisorSilent, parts_of_node
+from deploy.terminal import say
+
+NOT_RUNNING = 3  # as the Linux Standard Base defines it for service scripts
+
+
+def status(settings: Settings) -> int:
+    """Show the node; the command's exit status."""
+    pid = running_pid(settings)
+    if pid is None:
+        say(f"no node runs with FILES_DIR={settings.files_dir}")
+        return NOT_RUNNING
+    node = recall_node(settings)
+    say(f"{node.node_type}, supervisor process {pid}, FILES_DIR={settings.files_dir}")
+    say(*(f"  {name:8} {url}" for name, url in node.urls.items()))
+    say(*_table(settings))
+    return 0
+
+
+def _table(settings: Settings) -> list[str]:
+    try:
+        return [_row(part) for part in parts_of_node(settings)]
+    except SupervisorSilent as error:
+        return [f"  the supervisor does not answer: {error}"]
+
+
+def _row(part: Part) -> str:
+    if not part.pid:
+        return f"  {part.name:8} {part.state:9} {part.error}".rstrip()
+    return f"  {part.name:8} {part.state:9} process {part.pid:<8} up {_span(part.uptime_seconds)}"
+
+
+def _span(seconds: int) -> str:
+    minutes, seconds = divmod(max(seconds, 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return (
+        f"{days} d {hours:02}:{minutes:02}:{seconds:02}"
+        if days
+        else f"{hours:02}:{minutes:02}:{seconds:02}"
+    )

@@ -1,0 +1,164 @@
+"""The supervisor, which keeps the parts of a node alive: its configuration and its start."""
+
+import math
+import os
+import pwd
+import resource
+import shlex
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from config.errors import ConfigurationError
+from config.settings import Settings, node_environment
+from deploy.pid_file import pid_file
+from deploy.private_file import write_private
+from deploy.sockets import supervisor_socket
+
+LOG_ROTATION = {"maxbytes": "10MB", "backups": "5"}
+FOR_EVER = "1000000000"
+# Higher numbers stop first, each part waits for the one before: the API takes no new requests
+# while the worker finishes what it can, and the queue server is there to take back the rest.
+API, WORKER, QUEUE = "30", "20", "10"
+API_STOP_SECONDS = 5
+QUEUE_STOP_SECONDS = 5
+WORKER_STOP_SECONDS_OVER_GRACE = 10
+# How many files and connections each part may have open, where the machine allows it.
+OPEN_FILES = 65_536
+
+Section = dict[str, str]
+
+
+def stop_seconds(grace_seconds: float) -> float:
+    """How long the supervisor takes at most to stop all parts, killing those that hang."""
+    own_parts = API_STOP_SECONDS + WORKER_STOP_SECONDS_OVER_GRACE + QUEUE_STOP_SECONDS
+    return grace_seconds + own_parts
+
+
+def write_supervisor_configuration(settings: Settings) -> Path:
+    """Write the configuration file; its path.
+
+    Raises:
+        ConfigurationError: it cannot be written, or a path cannot stand in it.
+    """
+    path = settings.fasttask_files_dir / "supervisord.conf"
+    write_private(path, supervisor_configuration(settings))
+    return path
+
+
+def become_supervisor(configuration: Path) -> NoReturn:
+    """Replace this process by the supervisor, in the foreground."""
+    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)]
+    os.execve(sys.executable, command, node_environment(os.getpid()))
+
+
+def supervisor_configuration(settings: Settings) -> str:
+    """The configuration file's text: the supervisor itself and one program per part of the node.
+
+    The parts inherit folder and environment, so that no setting and no secret stands here.
+
+    Raises:
+        ConfigurationError: a path cannot be written in the file's syntax.
+    """
+    sections = {
+        "unix_http_server": {"file": spelled(supervisor_socket(settings)), "chmod": "0700"},
+        "supervisord": _supervisor(settings),
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+    }
+    if settings.has_queue_server:
+        sections["program:queue"] = _queue(settings)
+    if settings.has_worker:
+        sections["program:worker"] = _worker(settings)
+    if settings.has_api:
+        sections["fcgi-program:api"] = _api(settings)
+    return "\n".join(f"[{name}]\n{_lines(section)}" for name, section in sections.items())
+
+
+def spelled(value: object, expansions: int = 1) -> str:
+    """A value as it stands in the file; the supervisor expands % in it ``expansions`` times.
+
+    Raises:
+        ConfigurationError: the syntax has no way to write it.
+    """
+    text = str(value)
+    if any(mark in text for mark in (" ;", " #", "\n", "\r")) or text != text.strip():
+        raise ConfigurationError(
+            [
+                f"the path {text!r} cannot be used: the supervisor takes no line breaks, no blank "
+                "at the end, and no blank before # or ; in one. Choose another FILES_DIR"
+            ]
+        )
+    return text.replace("%", "%" * 2**expansions)
+
+
+def _supervisor(settings: Settings) -> Section:
+    section = {
+        "nodaemon": "true",
+        "silent": "true",
+        "pidfile": spelled(pid_file(settings)),
+        "logfile": spelled(settings.log_dir / "supervisor.log"),
+        **{f"logfile_{name}": value for name, value in LOG_ROTATION.items()},
+        "minfds": str(_open_files()),
+    }
+    if os.getuid() == 0:  # said explicitly, or it warns at every start that it is root
+        section["user"] = pwd.getpwuid(0).pw_name
+    return section
+
+
+def _queue(settings: Settings) -> Section:
+    return {
+        **_part("deploy.queue_server", settings.log_dir / "queue.log"),
+        "priority": QUEUE,
+        "stopwaitsecs": str(QUEUE_STOP_SECONDS),
+    }
+
+
+def _worker(settings: Settings) -> Section:
+    seconds = math.ceil(settings.grace_seconds) + WORKER_STOP_SECONDS_OVER_GRACE
+    return {
+        **_part("workers", settings.log_dir / "worker.log"),
+        "priority": WORKER,
+        "stopwaitsecs": str(seconds),
+        # The worker sees to its own children.
+        "stopasgroup": "false",
+        "killasgroup": "false",
+    }
+
+
+def _api(settings: Settings) -> Section:
+    """API processes that share one listening socket, which the supervisor holds for them."""
+    part = _part("app", settings.log_dir / "api")
+    return {
+        **part,
+        # A file of its own for each: several writers of one would rotate it under each other.
+        "stdout_logfile": f"{part['stdout_logfile']}_%(process_num)d.log",
+        "process_name": "%(program_name)s_%(process_num)d",
+        "numprocs": str(settings.uvicorn_workers),
+        "socket": f"tcp://{settings.api_host}:{settings.api_port}",
+        "priority": API,
+        "stopwaitsecs": str(API_STOP_SECONDS),
+    }
+
+
+def _part(module: str, log: Path) -> Section:
+    """A program that is started again whenever it ends."""
+    return {
+        "command": spelled(f"{shlex.quote(sys.executable)} -m {module}"),
+        "autorestart": "true",
+        "startsecs": "1",
+        "startretries": FOR_EVER,
+        "redirect_stderr": "true",
+        "stdout_logfile": spelled(log, expansions=2),
+        **{f"stdout_logfile_{name}": value for name, value in LOG_ROTATION.items()},
+    }
+
+
+def _open_files() -> int:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+
+
+def _lines(section: Section) -> str:
+    return "".join(f"{name} = {value}\n" for name, value in section.items())
