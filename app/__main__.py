@@ -15,7 +15,7 @@ from config.errors import ConfigurationError
 from config.logs import configure_logging, event
 from config.parent import die_with_parent
 from config.registry import load_tasks
-from config.settings import Settings, load_settings
+from config.settings import Settings, load_settings, supervisor_pid
 
 log = logging.getLogger("fasttask.app")
 
@@ -31,7 +31,7 @@ def main() -> int:
     except ConfigurationError as error:
         event(log, logging.ERROR, "cannot_start", why=error)
         return 1
-    die_with_parent()
+    die_with_parent(parent=supervisor_pid())
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -10,7 +10,7 @@ import uvloop
 from config.errors import ConfigurationError
 from config.logs import configure_logging, event
 from config.parent import die_with_parent
-from config.settings import Settings, load_settings
+from config.settings import Settings, load_settings, supervisor_pid
 from workers.fork_client import ForkServerError
 from workers.identity import claim_identity, worker_name
 from workers.queue import keys
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _work(settings: Settings) -> int:
-    die_with_parent()
+    die_with_parent(parent=supervisor_pid())
     identity = claim_identity(settings)
     asyncio.set_event_loop(uvloop.new_event_loop())
     Worker(settings).run()
