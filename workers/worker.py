@@ -197,10 +197,8 @@ class Worker(arq.Worker):
         return len(claim.jobs)
 
     async def _wait_for_work(self) -> None:
-        waiting = asyncio.create_task(
-            wait_for_work(self._redis, list(self.functions), POLL_SECONDS)
-        )
-        # Not cancelled when we stop: redis-py would leave its late answer to the next caller.
+        # Cancelled only when we stop; redis-py closes the connection, so no answer goes astray.
+        waiting = wait_for_work(self._redis, list(self.functions), POLL_SECONDS)
         await self._first_of(waiting, self._stopping.wait())
 
     # ---- running one job --------------------------------------------------------------------
