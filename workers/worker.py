@@ -87,7 +87,12 @@ class Worker(arq.Worker):
     # ---- life -------------------------------------------------------------------------------
 
     async def main(self) -> None:
-        """Work until told to stop, then let running jobs end or hand them back."""
+        """Work until told to stop, then let running jobs end or hand them back.
+
+        Raises:
+            ForkServerError: a task file cannot be loaded.
+        """
+        await self._forks.start()
         await self._slots.start()
         await self._reach_queue()
         if self.on_startup:
