@@ -528,6 +528,8 @@ async def test_wrong_settings_stop_the_start_with_all_mistakes(
     worker.start()
 
     assert await worker.ended() == 1
+    complaints = [text for text in worker.log.splitlines() if "cannot_start" in text]
+    assert len(complaints) == 2
     assert "TIME_LIMIT=1" in worker.log
     assert "WORKER_CONCURRENCY=0" in worker.log
     assert "Traceback" not in worker.log
