@@ -169,7 +169,7 @@ class Worker(arq.Worker):
         while not self._stopping.is_set():
             self._slots.freed.clear()
             wanted = self._slots.free
-            if wanted == 0:
+            if wanted <= 0:  # below: a child died while its slot was promised
                 await self._first_of(self._slots.freed.wait(), self._stopping.wait())
                 continue
             try:
@@ -196,10 +196,9 @@ class Worker(arq.Worker):
             wait_for_work(self._redis, list(self.functions), POLL_SECONDS)
         )
         # Not cancelled when we stop: redis-py would leave its late answer to the next caller.
-        await asyncio.wait(
-            {waiting, asyncio.create_task(self._stopping.wait())},
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
         if waiting.done():
             waiting.result()
 
