@@ -92,3 +92,19 @@ async def redis(
 def broker(redis: ArqRedis) -> Broker:
     """The door to an empty queue server."""
     return Broker(redis, result_expires=600, lease=30)
+
+
+@pytest.fixture
+async def own_redis(
+    own_server: QueueServer, make_settings: Callable[..., Settings]
+) -> AsyncIterator[ArqRedis]:
+    """A client of a server that the test may mistreat."""
+    client = connect(make_settings(task_queue_url=own_server.url))
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def own_broker(own_redis: ArqRedis) -> Broker:
+    """The door to a server that the test may mistreat."""
+    return Broker(own_redis, result_expires=600)

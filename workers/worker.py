@@ -90,7 +90,12 @@ class Worker(arq.Worker):
     # ---- life -------------------------------------------------------------------------------
 
     async def main(self) -> None:
-        """Work until told to stop, then let running jobs end or hand them back."""
+        """Work until told to stop, then let running jobs end or hand them back.
+
+        Raises:
+            ForkServerError: a task file cannot be loaded.
+        """
+        await self._forks.start()
         await self._slots.start()
         await self._reach_queue()
         if self.on_startup:
@@ -172,7 +177,7 @@ class Worker(arq.Worker):
         while not self._stopping.is_set():
             self._slots.freed.clear()
             wanted = self._slots.free
-            if wanted == 0:
+            if wanted <= 0:  # below: a child died while its slot was promised
                 await self._first_of(self._slots.freed.wait(), self._stopping.wait())
                 continue
             try:

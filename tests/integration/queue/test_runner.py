@@ -3,38 +3,20 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 from arq.connections import ArqRedis
 
-from config.settings import Settings
 from tests.queue_server import QueueServer
 from tests.queue_state import TASK, created_and_claimed, new_job
 from tests.waiting import eventually
 from workers.queue.broker import Broker
-from workers.queue.connection import MOST_CONNECTIONS, connect
+from workers.queue.connection import MOST_CONNECTIONS
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
 from workers.queue.listeners import EndOfJobs, Subscription
 from workers.queue.records import State
 
 AWAY_WITHIN = 8.0  # seconds: connect and answer timeouts, and some air
-
-
-@pytest.fixture
-async def own_redis(
-    own_server: QueueServer, make_settings: Callable[..., Settings]
-) -> AsyncIterator[ArqRedis]:
-    """A client of a server that the test may mistreat."""
-    client = connect(make_settings(task_queue_url=own_server.url))
-    yield client
-    await client.aclose(close_connection_pool=True)
-
-
-@pytest.fixture
-def own_broker(own_redis: ArqRedis) -> Broker:
-    """The door to a server that the test may mistreat."""
-    return Broker(own_redis, result_expires=600)
 
 
 async def test_loads_its_scripts_into_a_server_that_forgot_them(
