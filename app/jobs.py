@@ -48,10 +48,14 @@ class Jobs:
             raise QueueUnavailableError("the queue server has not been reached yet")
         return self._running_id
 
-    async def learn_running_id(self, wanted: str | None) -> None:
-        """Ask the queue server for the RUNNING_ID; one that has none gets ours, or a new one."""
-        made = self._running_id or str(uuid.uuid4())
-        self._running_id = await self._broker.running_id(wanted, made)
+    async def learn_running_id(self, wanted: str | None) -> bool:
+        """Ask the queue server for the RUNNING_ID; one that has none gets ours, or a new one.
+
+        Whether it is news.
+        """
+        before = self._running_id
+        self._running_id = await self._broker.running_id(wanted, before or str(uuid.uuid4()))
+        return self._running_id != before
 
     async def create(self, order: Order) -> JobView:
         """Queue a job; when this returns it is as durable as the queue server."""

@@ -71,7 +71,8 @@ async def _keep_running_id(jobs: Jobs, settings: Settings) -> None:
     delays = reconnect_delays()
     while True:
         try:
-            await jobs.learn_running_id(settings.running_id)
+            if await jobs.learn_running_id(settings.running_id):
+                event(log, logging.INFO, "gateway_ready", running_id=jobs.running_id)
         except QueueError as error:
             event(log, logging.WARNING, "queue_server_away", why=error)
             await asyncio.sleep(next(delays))

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("project_title", "project_summary", "project_description", "project_version")
 
 
@@ -22,8 +23,9 @@ class ProjectFileSource(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        tasks_dir = self.current_state.get("tasks_dir")
-        return literals_in(Path(tasks_dir).parent / "setting.py") if tasks_dir else {}
+        root = Path(self.current_state.get("fasttask_dir") or PROJECT_ROOT)
+        tasks_dir = Path(self.current_state.get("tasks_dir") or root / "tasks")
+        return literals_in(tasks_dir.parent / "setting.py")
 
 
 def literals_in(path: Path) -> dict[str, Any]:

@@ -30,10 +30,9 @@ from pydantic_settings import (
 )
 
 from config.errors import ConfigurationError
-from config.project_file import ProjectFileSource
+from config.project_file import PROJECT_ROOT, ProjectFileSource
 from config.task_names import task_names_in
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # The longest path that fits into sockaddr_un.sun_path on Linux, less the closing NUL: unix(7).
 LONGEST_SOCKET_PATH = 107
 SECRET_VARIABLES = ("TASK_QUEUE_PASSWD", "TASK_QUEUE_URL")
