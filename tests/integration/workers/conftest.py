@@ -27,7 +27,8 @@ def claimed(task: str, **arguments: Any) -> ClaimedJob:
         {"t": None, "f": task, "a": [], "k": arguments, "et": 0},
         option=orjson.OPT_PASSTHROUGH_SUBCLASS,
     )
-    return ClaimedJob(f"job-{next(_numbers)}", task, "1:w:n", 1, job, "")
+    number = next(_numbers)
+    return ClaimedJob(f"job-{number}", task, f"1:w:n.{number}", 1, job, "")
 
 
 @pytest.fixture

@@ -184,13 +184,13 @@ async def test_stopping_a_job_says_why_and_leaves_its_neighbour_alone(
         running.append(asyncio.create_task(pool.run(job)))
     await eventually(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
 
-    assert pool.stop(jobs[0].id, reason)
+    assert pool.stop(jobs[0].token, reason)
     outcome = await running[0]
     (tmp_path / "b.go").touch()
 
     assert (outcome.ending, outcome.reason) == (Ending.KILLED, reason)
     assert (await running[1]).ending is Ending.SUCCESS
-    assert not pool.stop(jobs[0].id, reason), "it does not run any more"
+    assert not pool.stop(jobs[0].token, reason), "it does not run any more"
 
 
 async def test_a_slot_that_was_stopped_too_late_takes_no_next_job_in_the_same_child(
