@@ -1,0 +1,1 @@
+"""The tests: `unit` starts nothing, `integration` starts real servers and processes."""

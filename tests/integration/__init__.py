@@ -1,0 +1,1 @@
+"""Tests with real queue servers, fork servers, children and workers."""
