@@ -216,6 +216,37 @@ def test_an_example_that_cannot_run_is_skipped_with_the_reason(
     assert "API_CREATE or API_CHECK is switched off" in started(commands(api_check=False))
 
 
+def own_circle_area(tmp_path: Path, argument: str, body: str) -> Path:
+    """A tasks folder with another get_circle_area than the shipped one."""
+    folder = tmp_path / "own_tasks"
+    folder.mkdir()
+    (folder / "get_circle_area.py").write_text(
+        "from pydantic import BaseModel\n"
+        f"class Params(BaseModel):\n    {argument}: float\n"
+        "class Result(BaseModel):\n    area: float\n"
+        f"def get_circle_area({argument}):\n    {body}\n"
+    )
+    return folder
+
+
+def test_an_example_that_fails_ends_the_start(
+    commands: Callable[..., Commands], tmp_path: Path
+) -> None:
+    node = commands(tasks_dir=own_circle_area(tmp_path, "radius", "raise OSError('no circles')"))
+    up = node("up")
+    assert up.returncode == 1
+    assert "get_circle_area(radius=5) ended FAILURE" in up.stdout
+    assert "OSError: no circles" in up.stdout
+    assert running_pid(node.settings) is None
+
+
+def test_an_example_of_other_parameters_is_skipped(
+    commands: Callable[..., Commands], tmp_path: Path
+) -> None:
+    node = commands(tasks_dir=own_circle_area(tmp_path, "diameter", "return {'area': 1.0}"))
+    assert "skipped: get_circle_area takes other parameters" in started(node)
+
+
 def test_a_master_and_its_worker(
     commands: Callable[..., Commands], free_port: Callable[[], int]
 ) -> None:

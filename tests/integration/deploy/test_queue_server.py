@@ -27,7 +27,7 @@ def start_server(node: Commands) -> "subprocess.Popen[str]":
     said = []
     for line in server.stdout:
         said.append(line)
-        if "Ready to accept connections" in line:
+        if "ready to accept connections" in line.lower():
             return server
     raise AssertionError("".join(said))
 
