@@ -20,8 +20,8 @@ FOR_EVER = "1000000000"
 # Higher numbers stop first, each part waits for the one before: the API takes no new requests
 # while the worker finishes what it can, and the queue server is there to take back the rest.
 API, WORKER, QUEUE = "30", "20", "10"
-API_STOP_SECONDS = 5
-QUEUE_STOP_SECONDS = 5
+API_STOP_SECONDS = 7
+QUEUE_STOP_SECONDS = 3
 WORKER_STOP_SECONDS_OVER_GRACE = 10
 # How many files and connections each part may have open, where the machine allows it.
 OPEN_FILES = 65_536

@@ -1,0 +1,1 @@
+"""Tests of `deploy` with real queue servers, supervisors and nodes."""

@@ -1,0 +1,109 @@
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import AuthenticationError
+
+from config.settings import Settings
+from deploy.processes import PROC
+from tests.integration.deploy.conftest import Commands
+
+
+def connect(settings: Settings, password: str | None) -> Redis:
+    if settings.queue_socket:
+        return Redis(unix_socket_path=str(settings.queue_socket), password=password)
+    assert settings.task_queue_port
+    return Redis(host="127.0.0.1", port=settings.task_queue_port, password=password)
+
+
+def start_server(node: Commands) -> "subprocess.Popen[str]":
+    """The node's queue server; it takes connections."""
+    server = node.start("deploy.queue_server")
+    assert server.stdout is not None
+    said = []
+    for line in server.stdout:
+        said.append(line)
+        if "ready to accept connections" in line.lower():
+            return server
+    raise AssertionError("".join(said))
+
+
+@pytest.fixture(params=["socket", "port", "deep", "odd"])
+def node(
+    request: pytest.FixtureRequest,
+    commands: Callable[..., Commands],
+    free_port: Callable[[], int],
+    tmp_path: Path,
+) -> Commands:
+    overrides: dict[str, dict[str, object]] = {
+        "socket": {},
+        "port": {"task_queue_port": free_port(), "task_queue_passwd": "p'a\"s\\s#w%d"},
+        "deep": {"files_dir": tmp_path / ("d" * 150)},
+        "odd": {"files_dir": tmp_path / "50% \"of\" 'a' Zoë"},
+    }
+    return commands(**overrides[request.param])
+
+
+def test_it_serves_only_who_knows_the_password(node: Commands) -> None:
+    start_server(node)
+    with connect(node.settings, node.settings.queue_password()) as client:
+        assert client.set("key", "value")
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    for password in (None, "wrong"):
+        with connect(node.settings, password) as stranger, pytest.raises(AuthenticationError):
+            stranger.get("key")
+
+
+def test_its_data_lies_in_the_nodes_folder_for_its_user_only(node: Commands) -> None:
+    start_server(node)
+    files = [path for path in node.settings.redis_dir.rglob("*") if path.is_file()]
+    assert len(files) > 1
+    assert {path.stat().st_mode & 0o077 for path in files} == {0}
+
+
+@pytest.mark.skipif(not PROC.exists(), reason="command lines are read from /proc")
+def test_the_password_is_on_no_command_line(node: Commands) -> None:
+    server = start_server(node)
+    line = (PROC / str(server.pid) / "cmdline").read_bytes()
+    password = node.settings.queue_password()
+    assert password is not None
+    assert b"server" in line
+    assert password.encode() not in line
+
+
+def test_what_was_acknowledged_survives_its_death(node: Commands) -> None:
+    for starts in (1, 2, 3):
+        server = start_server(node)  # over the socket that a killed one left
+        with connect(node.settings, node.settings.queue_password()) as client:
+            assert client.incr("starts") == starts
+        server.kill()
+        server.wait()
+
+
+def test_it_stops_gracefully(node: Commands) -> None:
+    server = start_server(node)
+    server.send_signal(signal.SIGTERM)
+    output, _ = server.communicate(timeout=10)
+    assert server.returncode == 0, output
+
+
+def test_it_does_not_start_for_a_supervisor_that_is_gone(
+    commands: Callable[..., Commands],
+) -> None:
+    node = commands()
+    gone = str(os.getppid())
+    process = node.start("deploy.queue_server", FASTTASK_SUPERVISOR_PID=gone)
+    assert process.wait(timeout=10) == 1
+    assert not (node.settings.redis_dir / "queue_server.conf").exists()
+
+
+def test_what_is_wrong_is_one_line(commands: Callable[..., Commands]) -> None:
+    process = commands().start("deploy.queue_server", API_PORT="x")
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert output.startswith("API_PORT=x: ")
+    assert len(output.splitlines()) == 1

@@ -1,0 +1,93 @@
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from config.errors import ConfigurationError
+from config.settings import Settings, load_settings
+from deploy.folders import make_folders
+
+NOBODY = 65534
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@contextmanager
+def without_permission(folder: Path) -> Iterator[None]:
+    """This process may not write to ``folder``, even if root runs the tests."""
+    user = os.geteuid()
+    folder.chmod(0o500)
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+
+
+def test_all_folders_are_made(node: Callable[..., Settings]) -> None:
+    settings = node()
+    for name in ("files_dir", "fasttask_files_dir", "log_dir", "conf_dir", "redis_dir"):
+        assert getattr(settings, name).is_dir()
+
+
+@pytest.mark.parametrize("name", ["conf_dir", "redis_dir", "ssl_cert_dir"])
+def test_secret_folders_are_closed_to_others(node: Callable[..., Settings], name: str) -> None:
+    assert mode(getattr(node(), name)) == 0o700
+
+
+def test_a_secret_folder_that_was_opened_is_closed_again(node: Callable[..., Settings]) -> None:
+    settings = node()
+    settings.conf_dir.chmod(0o755)
+    make_folders(settings)
+    assert mode(settings.conf_dir) == 0o700
+
+
+@pytest.mark.parametrize("name", ["conf_dir", "redis_dir"])
+def test_the_mode_of_a_folder_that_others_use_is_not_changed(tmp_path: Path, name: str) -> None:
+    others = tmp_path / "others"
+    others.mkdir(mode=0o755)
+    (others / "theirs").touch()
+    make_folders(load_settings(files_dir=tmp_path / "files", **{name: others}))
+    assert mode(others) == 0o755
+
+
+def test_a_folder_of_certificates_of_others_is_not_touched(tmp_path: Path) -> None:
+    others = tmp_path / "trusted"
+    others.mkdir(mode=0o755)
+    (others / "authority.crt").touch()
+    make_folders(load_settings(files_dir=tmp_path / "files", ssl_cert_dir=others))
+    assert mode(others) == 0o755
+    assert [path.name for path in others.iterdir()] == ["authority.crt"]
+
+
+def test_a_folder_without_permission_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    settings = load_settings(files_dir=tmp_path / "files")
+    with without_permission(tmp_path), pytest.raises(ConfigurationError) as caught:
+        user, group = os.geteuid(), os.getegid()
+        make_folders(settings)
+    (line,) = caught.value.lines
+    assert f"FILES_DIR={settings.files_dir}: user id {user} may not write there" in line
+    assert f"sudo chown -R {user}:{group} {settings.files_dir}" in line
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "files").touch()
+    with pytest.raises(ConfigurationError, match=r"FILES_DIR=.*files: .*choose another folder"):
+        make_folders(load_settings(files_dir=tmp_path / "files"))
+
+
+def test_every_folder_that_is_wrong_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    wrong = {"log_dir": tmp_path / "file", "conf_dir": tmp_path / "file" / "conf"}
+    with pytest.raises(ConfigurationError) as caught:
+        make_folders(
+            load_settings(files_dir=tmp_path / "files", **wrong, redis_dir=wrong["log_dir"])
+        )
+    assert [line.split("=")[0] for line in caught.value.lines] == ["LOG_DIR"]

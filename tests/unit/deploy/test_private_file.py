@@ -1,0 +1,39 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from config.errors import ConfigurationError
+from deploy.private_file import write_private
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        write_private(tmp_path / "secret", "text")
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+
+
+def test_it_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_private(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_path_that_is_no_text_can_be_written(tmp_path: Path) -> None:
+    write_private(tmp_path / "file", os.fsdecode(b"\xff"))
+    assert (tmp_path / "file").read_bytes() == b"\xff"
+
+
+def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(ConfigurationError, match="taken cannot be written"):
+        write_private(tmp_path / "taken", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
