@@ -156,7 +156,7 @@ def test_defaults_are_what_the_function_gets(client: httpx.Client) -> None:
         ("return_surrogate", "", "surrogate"),
         ("return_itself", "", "text"),
         ("no_such_function", "", "KeyError: 'no_such_function'"),
-        ("kill_itself", "", "SIGKILL"),
+        ("kill_itself", "", "killed by signal 9"),
     ],
 )
 def test_a_failure_tells_what_went_wrong(
@@ -257,7 +257,7 @@ def test_params_that_forbid_extras_take_concurrency_params(
         ({"concurrency_key": "k", "max_concurrency": -1}, "max_concurrency"),
         ({"concurrency_key": "k", "max_concurrency": 1.5}, "max_concurrency"),
         ({"concurrency_key": "k", "countdown": 0}, "countdown"),
-        ({"concurrency_key": "k", "countdown": 10**400}, "countdown"),
+        ({"concurrency_key": "k", "countdown": 10**10}, "countdown"),
         ({"concurrency_key": "k", "expire": -1}, "expire"),
         ({"concurrency_key": "k", "limit": 1}, "limit"),
     ],
