@@ -9,6 +9,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.logs import event
 from workers.queue.errors import QueueError, QueueUnavailableError
@@ -53,16 +54,37 @@ class FileNameError(ApiError):
     status = 400
 
 
-class TooLargeError(ApiError):
-    """too large"""
-
-    status = 413
-
-
 class StorageFullError(ApiError):
     """the server has no room for the file; try again later"""
 
     status = 507
+
+
+class JsonErrors:
+    """ASGI middleware around everything: what the framework refuses as plain text becomes JSON."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but plain refusals."""
+        refused: int | None = None
+
+        async def said(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and _is_plain_refusal(message):
+                refused = message["status"]
+            elif refused is not None:
+                await answer(refused, message["body"].decode())(scope, receive, send)
+            else:
+                await send(message)
+
+        await self._app(scope, receive, said)
+
+
+def _is_plain_refusal(start: Message) -> bool:
+    types = (value for name, value in start["headers"] if name == b"content-type")
+    return start["status"] >= 400 and next(types, b"").startswith(b"text/plain")
 
 
 def answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -> Response:

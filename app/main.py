@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from app.auth import Authentication, UsersFile
-from app.errors import install_error_handlers
+from app.errors import JsonErrors, install_error_handlers
 from app.request_log import RequestLog
 from app.routes import checks, health, revoke, status
 from app.routes.docs import OPENAPI_URL, describe_authentication, docs_router
@@ -16,6 +17,13 @@ from app.routes.tasks import task_router
 from app.services import Services, running_services
 from config.registry import TaskSpec
 from config.settings import Settings
+
+
+class _Gateway(FastAPI):
+    """FastAPI, whose own refusals, made outside of all middleware, are JSON like all others."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return JsonErrors(super().build_middleware_stack())
 
 
 def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
@@ -27,7 +35,7 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
         async with running_services(settings, users.watch()) as services:
             yield {"services": services}
 
-    app = FastAPI(
+    app = _Gateway(
         title=settings.project_title,
         summary=settings.project_summary,
         description=settings.project_description,
