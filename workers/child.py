@@ -95,7 +95,8 @@ def read_arguments(spec: TaskSpec, job: bytes) -> dict[str, Any]:
         raise UnreadableJobError("the job has positional arguments; pass keywords")
     if fields.get("v") is True:
         return dict(arguments)
-    return spec.params.model_validate(arguments).model_dump(mode="json")
+    params = spec.params.model_validate(arguments)
+    return params.model_dump(mode="json", by_alias=False, exclude_computed_fields=True)
 
 
 def checked_result(spec: TaskSpec, returned: Any) -> bytes:

@@ -83,7 +83,9 @@ async def _run(jobs: Jobs, order: Order) -> Response:
 
 
 def _order(task: str, params: BaseModel, user: str) -> Order:
-    body = params.model_dump_json(exclude={CONCURRENCY_FIELD}, by_alias=False)
+    body = params.model_dump_json(
+        exclude={CONCURRENCY_FIELD}, by_alias=False, exclude_computed_fields=True
+    )
     return Order(task, body.encode(), user, getattr(params, CONCURRENCY_FIELD))
 
 

@@ -118,7 +118,7 @@ def test_a_running_job_shows_when_and_where_it_started(
     assert check(client, job.id, wait=10)["result"] == {"pid": job.pid}
 
 
-@pytest.mark.parametrize("digits", [18, 19, 20, 100, 4000])
+@pytest.mark.parametrize("digits", [18, 19, 20, 100, 300])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_integers_survive_exactly_from_end_to_end(
     client: httpx.Client, digits: int, sign: int
