@@ -76,10 +76,17 @@ class ErrorAnswer(BaseModel):
     detail: Any
 
 
+class _FiniteNumbers(BaseModel):
+    # A job's parameters travel as JSON, where NaN and infinity would silently become null.
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
 def request_model(spec: TaskSpec) -> type[BaseModel]:
     """A task's Params with the optional concurrency parameters, under a name of its own."""
     extra: dict[str, Any] = {CONCURRENCY_FIELD: (ConcurrencyParams | None, None)}
-    return create_model(f"{spec.name}_Params", __base__=spec.params, **extra)
+    return create_model(
+        f"{spec.name}_Params", __base__=(_FiniteNumbers, spec.params), **extra
+    )
 
 
 def record_model(spec: TaskSpec) -> type[BaseModel]:
