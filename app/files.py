@@ -64,11 +64,12 @@ class FileStore:
     def _locate(self, relative: PurePosixPath) -> Path:
         try:
             path = (self._root / relative).resolve()
+            is_file = path.is_file()
         except (OSError, RuntimeError):  # a name too long, a loop of links
             raise NotFoundError(f"no file {relative}") from None
         if not path.is_relative_to(self._root) or path.is_relative_to(self._private):
             raise ForbiddenFileError
-        if not path.is_file():
+        if not is_file:
             raise NotFoundError(f"no file {relative}")
         return path
 
