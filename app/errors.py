@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 import orjson
@@ -68,14 +69,14 @@ class JsonErrors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on but plain refusals."""
-        refused: int | None = None
+        refusal: Message | None = None
 
         async def said(message: Message) -> None:
-            nonlocal refused
+            nonlocal refusal
             if message["type"] == "http.response.start" and _is_plain_refusal(message):
-                refused = message["status"]
-            elif refused is not None:
-                await answer(refused, message["body"].decode())(scope, receive, send)
+                refusal = message
+            elif refusal is not None:
+                await _in_json(refusal, message["body"].decode())(scope, receive, send)
             else:
                 await send(message)
 
@@ -85,6 +86,15 @@ class JsonErrors:
 def _is_plain_refusal(start: Message) -> bool:
     types = (value for name, value in start["headers"] if name == b"content-type")
     return start["status"] >= 400 and next(types, b"").startswith(b"text/plain")
+
+
+def _in_json(start: Message, text: str) -> Response:
+    kept = {
+        name.decode(): value.decode("latin-1")
+        for name, value in start["headers"]
+        if name not in (b"content-type", b"content-length")
+    }
+    return answer(start["status"], text or HTTPStatus(start["status"]).phrase, kept)
 
 
 def answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -> Response:
