@@ -21,7 +21,7 @@ log = logging.getLogger("fasttask.app")
 
 ANONYMOUS = "Anonymous"
 LOOK_SECONDS = 0.5  # how often the users file is looked at; a change counts within 2 s
-Fingerprint = tuple[int, int, int]
+Fingerprint = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ class UsersFile:
         except FileNotFoundError:
             return None
         except OSError:
-            return (0, 0, 0)
-        return status.st_mtime_ns, status.st_size, status.st_ino
+            return (0, 0, 0, 0)
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
     def _read(self) -> Users:
         try:
