@@ -192,11 +192,21 @@ class Cluster:
         self.queue.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def add_gateway(self, stdin: Any = None, **settings: Any) -> Gateway:
-        """Start a gateway; it may not be ready yet."""
+    def add_gateway(self, listening: socket.socket | None = None, **settings: Any) -> Gateway:
+        """Start a gateway on the socket ``listening``, else on one that only it has.
+
+        It may not be ready yet.
+        """
+        if listening is None:
+            with listening_socket() as listening:
+                return self.add_gateway(listening, **settings)
+        port = listening.getsockname()[1]
+        return self.add_gateway_by_itself(port, listening, **settings)
+
+    def add_gateway_by_itself(self, port: int, stdin: Any = None, **settings: Any) -> Gateway:
+        """Start a gateway that opens its own socket, as API_PORT says, if ``stdin`` is none."""
         folder = self._new_folder(self.files / "fasttask")
-        given = {"API_PORT": free_port(), **settings}
-        environment = self._environment(folder, given)
+        environment = self._environment(folder, {"API_PORT": port, **settings})
         gateway = Gateway(folder, environment, self._certificate.context, stdin)
         self._processes.append(gateway)
         return gateway
@@ -235,7 +245,12 @@ class Cluster:
         return {**inherited, **{k: str(v) for k, v in given.items()}}
 
 
+def listening_socket() -> socket.socket:
+    """A socket that listens on a port of its own, as a supervisor hands it to gateways."""
+    return socket.create_server((HOST, 0), backlog=2048)
+
+
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server((HOST, 0)) as server:
+    """A port that nobody listens on; somebody may take it before it is used."""
+    with listening_socket() as server:
         return int(server.getsockname()[1])
