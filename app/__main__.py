@@ -24,6 +24,7 @@ GRACEFUL_SECONDS = 5  # how long open requests may go on when the process is tol
 
 def main() -> int:
     """The exit status: 0 after a clean stop, 1 if the node is not configured well."""
+    configure_logging(debug=False)  # until the settings tell: they may be what is wrong
     try:
         settings = load_settings()
         configure_logging(debug=settings.debug)
