@@ -84,9 +84,7 @@ class _FiniteNumbers(BaseModel):
 def request_model(spec: TaskSpec) -> type[BaseModel]:
     """A task's Params with the optional concurrency parameters, under a name of its own."""
     extra: dict[str, Any] = {CONCURRENCY_FIELD: (ConcurrencyParams | None, None)}
-    return create_model(
-        f"{spec.name}_Params", __base__=(_FiniteNumbers, spec.params), **extra
-    )
+    return create_model(f"{spec.name}_Params", __base__=(_FiniteNumbers, spec.params), **extra)
 
 
 def record_model(spec: TaskSpec) -> type[BaseModel]:

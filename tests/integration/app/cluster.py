@@ -226,7 +226,9 @@ class Cluster:
         return self
 
     def _new_folder(self, wanted: Path) -> Path:
-        return wanted.with_name(f"{wanted.name}{len(self._processes)}") if wanted.exists() else wanted
+        return (
+            wanted.with_name(f"{wanted.name}{len(self._processes)}") if wanted.exists() else wanted
+        )
 
     def _environment(self, folder: Path, settings: dict[str, Any]) -> dict[str, str]:
         """The environment of whoever runs the tests, less all settings of a node of his."""

@@ -100,9 +100,7 @@ def test_wrong_credentials_are_refused(stranger: httpx.Client, authorization: st
 
 
 @pytest.mark.parametrize(("name", "password"), USERS.items())
-def test_right_credentials_name_the_user(
-    stranger: httpx.Client, name: str, password: str
-) -> None:
+def test_right_credentials_name_the_user(stranger: httpx.Client, name: str, password: str) -> None:
     credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
     for scheme in ("Basic", "basic", "BASIC"):
         answer = stranger.get("/status_info", headers={"Authorization": f"{scheme} {credentials}"})
@@ -134,9 +132,7 @@ def test_a_change_counts_within_two_seconds_without_restart(own_cluster: Cluster
 
         def soon(expected: dict[tuple[str, ...], int]) -> bool:
             return bool(
-                wait_until(
-                    lambda: {user: status(*user) for user in expected} == expected, within=2
-                )
+                wait_until(lambda: {user: status(*user) for user in expected} == expected, within=2)
             )
 
         assert soon({(): 200})

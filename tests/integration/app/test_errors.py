@@ -110,9 +110,7 @@ async def test_with_a_queue_server_that_hangs_all_routes_answer_503_soon(
             return (await client.get("/readyz")).status_code == 200
 
         await eventually(works)
-        answers = await asyncio.gather(
-            *(client.post("/run/add", json={"a": i}) for i in range(20))
-        )
+        answers = await asyncio.gather(*(client.post("/run/add", json={"a": i}) for i in range(20)))
         assert [a.json()["result"] for a in answers] == [{"total": i} for i in range(20)]
         (tmp_path / "held.go").touch()
         answer = await waiting

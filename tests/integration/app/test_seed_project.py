@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.app.cluster import PROJECT, Certificate, Cluster
 
-GET_HYPOTENUSE = '''\
+GET_HYPOTENUSE = """\
 from typing import Union
 from pydantic import BaseModel
 
@@ -33,7 +33,7 @@ def get_hypotenuse(a, b):
     sleep_random()
     result = Result(hypotenuse=(xx(a) + xx(b))**0.5)
     return result.model_dump()
-'''
+"""
 TOOLS = """\
 import random
 import time

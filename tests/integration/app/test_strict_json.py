@@ -69,9 +69,7 @@ def test_a_bad_body_is_refused_soon(client: httpx.Client, path: str, body: bytes
 )
 def test_no_number_becomes_infinite_or_none_at_all(client: httpx.Client, number: str) -> None:
     body = b'{"seconds": %s}' % number.encode()
-    answer = client.post(
-        "/create/doze", content=body, headers={"Content-Type": "application/json"}
-    )
+    answer = client.post("/create/doze", content=body, headers={"Content-Type": "application/json"})
 
     assert is_refusal(answer)
 
@@ -81,9 +79,7 @@ def test_no_number_becomes_infinite_or_none_at_all(client: httpx.Client, number:
     [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "image/png",
      "application", "application/json-seq"],
 )  # fmt: skip
-def test_a_body_of_another_type_is_refused(
-    client: httpx.Client, content_type: str | None
-) -> None:
+def test_a_body_of_another_type_is_refused(client: httpx.Client, content_type: str | None) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
 
     assert is_refusal(client.post("/run/act", content=b'{"how": "repeat"}', headers=headers))
@@ -113,9 +109,7 @@ def test_a_compressed_body_is_refused(client: httpx.Client, encoding: str) -> No
     "content", [b" " * (2**20 + 1), [b" " * 2**16] * 17], ids=["announced", "in chunks"]
 )
 @pytest.mark.parametrize("path", ["/run/act", "/create/act", "/revoke", "/status_info"])
-def test_a_body_that_is_too_large_is_refused(
-    client: httpx.Client, path: str, content: Any
-) -> None:
+def test_a_body_that_is_too_large_is_refused(client: httpx.Client, path: str, content: Any) -> None:
     answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
 
     assert is_refusal(answer)

@@ -53,7 +53,9 @@ def test_each_task_has_a_tag_that_says_what_it_does(schema: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize(("method", "route"), [("post", "run"), ("post", "create"), ("get", "check")])
+@pytest.mark.parametrize(
+    ("method", "route"), [("post", "run"), ("post", "create"), ("get", "check")]
+)
 def test_each_route_of_a_task_bears_its_tag(
     schema: dict[str, Any], task: str, method: str, route: str
 ) -> None:
@@ -93,9 +95,7 @@ def test_results_are_typed_in_a_job_record(schema: dict[str, Any], method: str, 
         "id", "state", "result", "result_type", "created_at", "started_at", "finished_at",
         "updated_at", "tries", "worker",
     }  # fmt: skip
-    assert result["properties"] == {
-        "total": {"type": "integer", "title": "Total", "examples": [5]}
-    }
+    assert result["properties"] == {"total": {"type": "integer", "title": "Total", "examples": [5]}}
     assert {"type": "string"} in kinds
 
 

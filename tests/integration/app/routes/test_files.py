@@ -73,9 +73,7 @@ def test_a_file_comes_back_as_it_was_sent(client: httpx.Client, folder: Path, na
 
 
 @pytest.mark.parametrize("size", [0, 1, 2**20, MOST_UPLOAD_BYTES - 1000])
-def test_a_file_of_any_size_comes_back_whole(
-    client: httpx.Client, folder: Path, size: int
-) -> None:
+def test_a_file_of_any_size_comes_back_whole(client: httpx.Client, folder: Path, size: int) -> None:
     content = os.urandom(size)
     stored = upload(client, "any", content).json()["file_name"]
 
@@ -198,9 +196,7 @@ def test_files_of_the_same_name_sent_at_once_are_all_kept(
 ) -> None:
     contents = [b"%d" % i * 10_000 for i in range(20)]
     with ThreadPoolExecutor(8) as threads:
-        names = list(
-            threads.map(lambda c: upload(client, "same", c).json()["file_name"], contents)
-        )
+        names = list(threads.map(lambda c: upload(client, "same", c).json()["file_name"], contents))
 
     assert len(set(names)) == 20
     assert [(folder / name).read_bytes() for name in names] == contents

@@ -83,12 +83,8 @@ def test_revoking_twice_is_the_same_as_once(
     assert record(client, job.id) == shown
 
 
-@pytest.mark.parametrize(
-    ("how", "state"), [("repeat", "SUCCESS"), ("raise_error", "FAILURE")]
-)
-def test_a_job_that_has_ended_stays_as_it_ended(
-    client: httpx.Client, how: str, state: str
-) -> None:
+@pytest.mark.parametrize(("how", "state"), [("repeat", "SUCCESS"), ("raise_error", "FAILURE")])
+def test_a_job_that_has_ended_stays_as_it_ended(client: httpx.Client, how: str, state: str) -> None:
     ended = client.post("/run/act", json={"how": how}).json()
     answer = revoke(client, ended["id"])
 
