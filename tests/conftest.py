@@ -1,12 +1,14 @@
 """What all tests share: a clean environment, settings, and a queue server when asked for."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
-from hypothesis import HealthCheck, settings as hypothesis_settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from config.settings import Settings, load_settings
 from tests.queue_server import QueueServer
@@ -25,8 +27,8 @@ hypothesis_settings.register_profile(
 
 
 def pytest_configure() -> None:
-    """Repeatable examples where a failure would otherwise not come back."""
-    hypothesis_settings.load_profile("ci")
+    """The same examples in every run of CI; new ones, and a memory, on a developer's machine."""
+    hypothesis_settings.load_profile("ci" if "CI" in os.environ else "fasttask")
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +92,19 @@ async def redis(
 def broker(redis: ArqRedis) -> Broker:
     """The door to an empty queue server."""
     return Broker(redis, result_expires=600, lease=30)
+
+
+@pytest.fixture
+async def own_redis(
+    own_server: QueueServer, make_settings: Callable[..., Settings]
+) -> AsyncIterator[ArqRedis]:
+    """A client of a server that the test may mistreat."""
+    client = connect(make_settings(task_queue_url=own_server.url))
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def own_broker(own_redis: ArqRedis) -> Broker:
+    """The door to a server that the test may mistreat."""
+    return Broker(own_redis, result_expires=600)

@@ -25,7 +25,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit with 0 if the worker is seen")
     arguments = parser.parse_args()
-    configure_logging(debug=False)  # until the settings tell: they may be what is wrong
     try:
         settings = load_settings()
         configure_logging(debug=settings.debug)

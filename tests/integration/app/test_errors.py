@@ -1,7 +1,6 @@
 """What clients see while the queue server is away, and afterwards."""
 
 import asyncio
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -117,17 +116,6 @@ async def test_with_a_queue_server_that_hangs_all_routes_answer_503_soon(
         assert is_away(answer) if answer.status_code == 503 else answer.json()["result"]
 
 
-def write_through(cluster: Cluster) -> None:
-    """Have the queue server write before it answers, always.
-
-    With `everysec` it holds writes back while a sync of the disk takes long: redis.conf.
-    """
-    with socket.socket(socket.AF_UNIX) as server:
-        server.connect(str(cluster.queue.socket))
-        server.sendall(b"CONFIG SET appendfsync always\r\n")
-        assert server.recv(64) == b"+OK\r\n"
-
-
 def test_what_was_acknowledged_survives_a_killed_queue_server(
     own_cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -135,7 +123,6 @@ def test_what_was_acknowledged_survives_a_killed_queue_server(
     gateway = own_cluster.add_gateway()
     own_cluster.add_worker(WORKER_CONCURRENCY=1)
     own_cluster.wait_ready()
-    write_through(own_cluster)
     with gateway.client() as client:
         running_id = client.get("/status_info").json()["running_id"]
         ended = client.post("/run/add", json={"a": 41, "b": 1}).json()

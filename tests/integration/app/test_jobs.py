@@ -129,7 +129,7 @@ async def test_a_job_whose_run_client_left_still_ends(own_cluster: Cluster, tmp_
         assert {type(error) for error in left} == {httpx.ReadTimeout}
         for record in records:
             await eventually(record.exists)
-            Path(f"{record}.go").touch()
+            record.with_name(f"{record.name}.go").touch()
 
         async def amounts() -> Any:
             status = (await client.get("/status_info")).json()["task_info_hold"]
@@ -177,7 +177,7 @@ def test_a_revoked_holder_gives_its_place_back(
 
 @pytest.mark.parametrize("other", [{"concurrency_key": "another"}, {}])
 def test_other_keys_and_no_key_do_not_wait(
-    client: httpx.Client, hold: Callable[..., Held], other: dict[str, Any]
+    hold: Callable[..., Held], other: dict[str, Any]
 ) -> None:
     held = hold(concurrency_key="a key of its own", max_concurrency=1)
     wait_until(lambda: held.runs)

@@ -92,7 +92,7 @@ def test_create_and_wait_result_with_concurrency_params(call: Callable[..., Any]
 
 def test_create_and_wait_result_raises_what_the_task_raised(call: Callable[..., Any]) -> None:
     params = {"how": "raise_error", "text": "wrong side"}
-    with pytest.raises(Exception, match="(?s)^task: Traceback.*ValueError: wrong side") as raised:
+    with pytest.raises(Exception, match=r"(?s)^task: Traceback.*ValueError: wrong side") as raised:
         call("create_and_wait_result", "act", params, check_gap=0.01)
 
     assert type(raised.value) is Exception
@@ -127,7 +127,7 @@ def test_create_and_wait_result_raises_when_the_job_is_revoked(
     kind: Any, gateway: Gateway, client: httpx.Client, tmp_path: Path
 ) -> None:
     manager = kind(HOST, protocol="https", port=gateway.port, tries=1, logger=Revoking(client))
-    with pytest.raises(Exception, match="^task revoked: revoked"):
+    with pytest.raises(Exception, match=r"^task revoked: revoked"):
         result_of(
             manager.create_and_wait_result(
                 "hold", {"record": str(tmp_path / "held")}, check_gap=0.01

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app.errors import ApiError, FileNameError, ForbiddenFileError, NotFoundError
 from app.files import FileStore, stored_name

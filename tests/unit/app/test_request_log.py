@@ -23,8 +23,9 @@ async def logged(caplog: pytest.LogCaptureFixture) -> list[Any]:
     caplog.set_level(logging.DEBUG, "fasttask.app")
     transport = httpx.ASGITransport(RequestLog(echo))
     async with httpx.AsyncClient(transport=transport, base_url="https://x") as client:
-        await client.post("/a?b=c", content=b"\xff" + b"x" * 5000, auth=("user", "secret"),
-                          headers={"Cookie": "secret", "Proxy-Authorization": "secret"})  # fmt: skip
+        headers = {"Cookie": "secret", "Proxy-Authorization": "secret"}
+        content = b"\xff" + b"x" * 5000
+        await client.post("/a?b=c", content=content, auth=("user", "secret"), headers=headers)
     return [(r.message, getattr(r, FIELDS)) for r in caplog.records if r.name == "fasttask.app"]
 
 

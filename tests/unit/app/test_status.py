@@ -50,6 +50,8 @@ def test_rates_are_jobs_a_second_over_each_window() -> None:
 
 
 def test_a_gauge_and_a_queue_that_disagree_for_a_moment_do_not_show_less_than_none() -> None:
-    torn = Statistics({"a:RETRY": 2}, {"a": 1}, dict.fromkeys((60, 900, 3600, 86400), {}), {})
+    torn = Statistics(
+        {"a:RETRY": 2}, {"a": 1}, {window: {} for window in (60, 900, 3600, 86400)}, {}
+    )
 
     assert task_info(torn, ["a"])["task_info_a"]["status_to_amount"]["PENDING"] == 0
