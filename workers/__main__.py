@@ -25,12 +25,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit with 0 if the worker is seen")
     arguments = parser.parse_args()
+    configure_logging(debug=False)
     try:
         settings = load_settings()
         configure_logging(debug=settings.debug)
         return asyncio.run(_check(settings)) if arguments.check else _work(settings)
     except (ConfigurationError, ForkServerError) as error:
-        event(log, logging.ERROR, "cannot_start", why=error)
+        for line in str(error).splitlines():
+            event(log, logging.ERROR, "cannot_start", why=line)
         return 1
 
 
