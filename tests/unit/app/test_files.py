@@ -1,5 +1,6 @@
 """Names of files: what they become, and that none leads out."""
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import example, given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from app.errors import ApiError, FileNameError, ForbiddenFileError, NotFoundError
@@ -91,3 +93,29 @@ async def test_a_file_that_may_not_be_found(
 ) -> None:
     with pytest.raises(error):
         await store.find(name)
+
+
+def test_no_name_finds_what_is_not_a_users(settings: Settings, store: FileStore) -> None:
+    root = settings.files_dir
+    (root / "a").mkdir()
+    for folder in (root, root / "a", root.parent, settings.conf_dir):
+        for name in ("x", "a.é"):
+            (folder / name).write_text("content")
+    (root / "link").symlink_to("..")
+    parts = st.sampled_from(
+        ["x", "a", "a.é", "link", "fasttask", "conf", "..", ".", "", "\\", "%2e"]
+    )
+    paths = st.lists(parts, max_size=6).map("/".join)
+
+    @settings_of_hypothesis(max_examples=500)
+    @given(paths | NAMES)
+    @example("link/x")
+    @example("a/x")
+    def check(name: str) -> None:
+        try:
+            found = asyncio.run(store.find(name))
+        except ApiError:
+            return
+        assert found in (root / "x", root / "a.é", root / "a" / "x", root / "a" / "a.é")
+
+    check()
