@@ -30,7 +30,8 @@ def main() -> int:
         configure_logging(debug=settings.debug)
         app = create_app(settings, load_tasks(settings.tasks_dir, settings.loaded_tasks))
     except ConfigurationError as error:
-        event(log, logging.ERROR, "cannot_start", why=error)
+        for line in str(error).splitlines():
+            event(log, logging.ERROR, "cannot_start", why=line)
         return 1
     die_with_parent(parent=supervisor_pid())
     server = uvicorn.Server(

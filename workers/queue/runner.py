@@ -21,6 +21,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from workers.queue.connection import ANSWER_TIMEOUT
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
 from workers.queue.scripts import ALL, Script
 
@@ -52,7 +53,7 @@ class ScriptRunner:
         """Run a script and return its answer.
 
         Raises:
-            QueueUnavailableError: no answer; the script may or may not have run.
+            QueueUnavailableError: no answer in time; the script may or may not have run.
             QueueFullError: the server takes no writes.
             QueueError: the server refused the call for another reason, or it cannot be sent.
         """
@@ -64,13 +65,20 @@ class ScriptRunner:
         self._waiting.append(_Call(script, encoded, reply))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
-        return await reply
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                return await reply
+        except TimeoutError:
+            text = f"{script.name}: no answer within {ANSWER_TIMEOUT} s"
+            raise QueueUnavailableError(text) from None
 
     async def _send_all(self) -> None:
         try:
             while self._waiting:
                 size = min(len(self._waiting), LARGEST_PIPELINE)
-                await self._send([self._waiting.popleft() for _ in range(size)])
+                calls = [self._waiting.popleft() for _ in range(size)]
+                # Nobody waits for the answer of one that is done: it must not run any more.
+                await self._send([call for call in calls if not call.reply.done()])
         finally:
             self._sender = None
 

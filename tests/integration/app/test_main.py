@@ -20,7 +20,7 @@ def test_it_opens_its_own_socket_if_none_is_handed_over(own_cluster: Cluster) ->
         assert client.get("/healthz").status_code == 200
 
 
-def test_it_speaks_https_only(cluster: Cluster, client: httpx.Client) -> None:
+def test_it_speaks_https_only(client: httpx.Client) -> None:
     with httpx.Client(trust_env=False) as plain, pytest.raises(httpx.TransportError):
         plain.get(f"http://127.0.0.1:{client.base_url.port}/healthz")
     with httpx.Client(trust_env=False) as wary, pytest.raises(httpx.ConnectError, match="CERT"):

@@ -28,9 +28,9 @@ def folder(cluster: Cluster, gateway: Gateway) -> Iterator[Path]:
     assert remains(gateway) == []
 
 
-def remains(gateway: Gateway) -> list[str]:
+def remains(gateway: Gateway) -> list[Path]:
     incoming = gateway.folder / "incoming"
-    return [path.name for path in incoming.iterdir()] if incoming.exists() else []
+    return list(incoming.iterdir()) if incoming.exists() else []
 
 
 def upload(client: httpx.Client, name: str, content: bytes = CONTENT) -> httpx.Response:
