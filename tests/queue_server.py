@@ -21,7 +21,11 @@ def server_binary() -> str:
 
 
 class QueueServer:
-    """A queue server that keeps its data over a kill: every write is in its append-only file."""
+    """A queue server that keeps its data over a kill: every write is in its append-only file.
+
+    With `appendfsync everysec` that is not so: while an fsync is under way the server keeps writes
+    back for up to two seconds and answers all the same. With `no` they are in the kernel first.
+    """
 
     def __init__(self) -> None:
         # Not below pytest's folder: the path of a unix socket has to be short.
@@ -39,7 +43,8 @@ class QueueServer:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [server_binary(), "--port", "0", "--unixsocket", str(self.socket),
-                 "--dir", str(self.folder), "--appendonly", "yes", "--save", "",
+                 "--dir", str(self.folder), "--appendonly", "yes",
+                 "--appendfsync", "no", "--save", "",
                  "--maxmemory-policy", "noeviction", "--daemonize", "no"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
