@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from config.errors import ConfigurationError
-from config.settings import Settings
+from config.settings import Settings, load_settings
 from workers.identity import claim_identity, worker_name
 from workers.presence import ActiveJob, Presence, peak_memory_kib
 
@@ -21,7 +22,7 @@ def test_a_name_is_the_same_at_every_start(make_settings: MakeSettings) -> None:
     assert worker_name(make_settings(worker_tag="gpu")) == first
 
 
-def test_nodes_have_different_names(make_settings: MakeSettings, tmp_path: object) -> None:
+def test_nodes_have_different_names(make_settings: MakeSettings, tmp_path: Path) -> None:
     names = {worker_name(make_settings(files_dir=f"{tmp_path}/{n}")) for n in range(5)}
     assert len(names) == 5
 
@@ -33,6 +34,13 @@ def test_a_second_worker_on_the_same_files_is_refused(make_settings: MakeSetting
         claim_identity(settings)
     held.close()  # type: ignore[attr-defined]
     claim_identity(settings).close()  # type: ignore[attr-defined]
+
+
+def test_a_node_that_starts_for_the_first_time_gets_its_folder(tmp_path: Path) -> None:
+    settings = load_settings(files_dir=tmp_path / "not" / "there")
+
+    claim_identity(settings).close()  # type: ignore[attr-defined]
+    assert worker_name(settings)
 
 
 def test_a_presence_tells_what_runs() -> None:
