@@ -29,7 +29,7 @@ class WorkerProcess:
             "GRACE_SECONDS": 0,
             **environment,
         }
-        (folder / "files" / "fasttask" / "conf").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -1,9 +1,11 @@
 """The parent's side of the fork server: starts it, asks for children, hears of their ends."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -158,7 +160,7 @@ class ForkClient:
             made.set_exception(ForkServerError(text))
 
     def _lost(self, why: str) -> None:
-        """Forget a fork server that is gone: its children died with it."""
+        """Forget a fork server that is gone: its children died with it, not so theirs."""
         event(log, logging.INFO, "fork_server_gone", why=why)
         assert self._control is not None
         asyncio.get_running_loop().remove_reader(self._control.fileno())
@@ -169,4 +171,6 @@ class ForkClient:
             self._refuse(ticket, why)
         children, self._children = self._children, {}
         for child in children.values():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
             child.has_exited(None, 0)

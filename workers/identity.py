@@ -20,6 +20,7 @@ def claim_identity(settings: Settings) -> object:
     Raises:
         ConfigurationError: another worker runs on the same FILES_DIR.
     """
+    settings.conf_dir.mkdir(parents=True, exist_ok=True)
     lock = (settings.conf_dir / "worker.lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

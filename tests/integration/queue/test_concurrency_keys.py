@@ -116,6 +116,31 @@ async def test_the_place_of_a_dead_holder_is_taken_when_its_lease_has_ended(
     assert (await claim_one(broker, OTHER)).id == "001"
 
 
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_a_holder_that_nobody_hears_of_again_leaves_nothing_behind(
+    broker: Broker, redis: ArqRedis, renewed: bool
+) -> None:
+    """Revoked while it ran on a worker that died: no claim and no worker would clean up."""
+    await _create(broker, 1, 1)
+    job = await claim_one(broker)
+    if renewed:
+        await redis.persist(HOLDERS)
+        await broker.renew([job], 3600)
+    await broker.revoke(job.id)
+
+    assert 29_000 < await redis.pttl(HOLDERS) <= 30_000
+
+
+async def test_a_place_with_a_short_expiry_does_not_shorten_the_others(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await broker.create(new_job(concurrency=limited(2)))
+    await broker.create(new_job(concurrency=limited(2, expire=1)))
+    await broker.claim(WORKER, 2, [TASK])
+
+    assert await redis.pttl(HOLDERS) > 29_000
+
+
 async def test_a_parked_job_that_is_still_without_a_place_keeps_its_turn(
     broker: Broker, redis: ArqRedis
 ) -> None:

@@ -236,17 +236,19 @@ async def test_a_killed_fork_server_is_replaced_and_its_jobs_crash(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
     pool = await make_pool(2)
-    running = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "a")))
-    await eventually(lambda: _read(tmp_path / "a"))
+    told = tmp_path / "pids"
+    running = asyncio.create_task(run(pool, "hostile", how="block_everything", text=str(told)))
+    await eventually(lambda: _read(told))
     children = pool.children
-    server = parents()[children[0]]
+    processes = {*children, *(int(pid) for pid in _read(told).split())}
+    assert len(processes) == 3, "two children and a descendant"
 
-    os.kill(server, signal.SIGKILL)
+    os.kill(parents()[children[0]], signal.SIGKILL)
 
     outcome = await running
     assert outcome.ending is Ending.CRASHED
     assert "fork server" in outcome.text
-    await eventually(lambda: not any(map(is_alive, children)), within=1)
+    await eventually(lambda: not any(map(is_alive, processes)), within=1)
     await eventually(lambda: pool.free == 2, within=5)
     outcomes = await asyncio.gather(*(run(pool, "echo", value=n) for n in range(2)))
     assert [outcome.ending for outcome in outcomes] == [Ending.SUCCESS] * 2

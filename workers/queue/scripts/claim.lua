@@ -27,7 +27,7 @@ local function take_place(id, task, meta)
   redis.call('ZREMRANGEBYSCORE', HOLDERS .. name, '-inf', now)
   local room = redis.call('ZCARD', HOLDERS .. name) < tonumber(meta.limit)
   if room or redis.call('ZSCORE', HOLDERS .. name, id) then -- its own, from a lost attempt
-    redis.call('ZADD', HOLDERS .. name, now + math.min(lease, tonumber(meta.expire)), id)
+    hold_place(id, task, meta.key, math.min(lease, tonumber(meta.expire)), now)
     redis.call('ZREM', PARKED .. name, id)
     return true
   end

@@ -6,12 +6,6 @@
 local lease, longest, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local now = clock()
 
--- Taken up again even if it had lapsed: the job does run, so the place is not free.
-local function renew_place(id, task, meta)
-  redis.call('ZADD', HOLDERS .. place_name(task, meta.key),
-    now + math.min(lease, tonumber(meta.expire)), id)
-end
-
 local function give_away(id, task)
   redis.call('DEL', IN_PROGRESS .. id)
   redis.call('ZADD', QUEUE .. task, now, id)
@@ -32,7 +26,9 @@ local function renew(id, task, token)
   end
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
   redis.call('ZADD', QUEUE .. task, now + lease, id)
-  if meta.key then renew_place(id, task, meta) end
+  if meta.key then -- taken up again even if it had lapsed: the job does run, so it is not free
+    hold_place(id, task, meta.key, math.min(lease, tonumber(meta.expire)), now)
+  end
   return 'OK'
 end
 

@@ -1,0 +1,71 @@
+"""Old files: removed when nobody changed them for long, ours never."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from config.expiry import remove_expired_files
+from config.settings import Settings
+
+AGE = 100.0
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """Files expire after AGE seconds."""
+    return make_settings(file_expiration_seconds=AGE)
+
+
+def _make(path: Path, age: float) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    for one in (path, path.parent):
+        os.utime(one, (time.time() - age, time.time() - age), follow_symlinks=False)
+    return path
+
+
+def test_removes_old_files_and_keeps_young_ones(settings: Settings) -> None:
+    old, young = _make(settings.files_dir / "old", 2 * AGE), _make(settings.files_dir / "new", 1)
+
+    assert remove_expired_files(settings) == 1
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_removes_old_folders_with_what_is_in_them(settings: Settings) -> None:
+    old = _make(settings.files_dir / "folder" / "old", 2 * AGE)
+    kept = _make(settings.files_dir / "mixed" / "new", 1)
+    os.utime(kept.parent, (0, 0))
+
+    remove_expired_files(settings)
+    assert not old.exists()
+    assert kept.exists()
+
+
+def test_never_touches_what_is_ours(settings: Settings) -> None:
+    ours = _make(settings.conf_dir / "user_to_passwd.json", 10 * AGE)
+
+    assert remove_expired_files(settings) == 0
+    assert ours.exists()
+
+
+def test_follows_no_links(settings: Settings, tmp_path: Path) -> None:
+    outside = _make(tmp_path / "outside" / "old", 2 * AGE)
+    link = settings.files_dir / "link"
+    link.symlink_to(outside.parent)
+    os.utime(link, (0, 0), follow_symlinks=False)
+
+    remove_expired_files(settings)
+    assert outside.exists()
+    assert not link.is_symlink()
+
+
+def test_one_process_at_a_time_works(settings: Settings) -> None:
+    _make(settings.files_dir / "old", 2 * AGE)
+    with (settings.fasttask_files_dir / "cleanup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert remove_expired_files(settings) == 0
+    assert remove_expired_files(settings) == 1

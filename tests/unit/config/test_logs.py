@@ -1,0 +1,87 @@
+"""Log lines: one readable line an event."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from config.logs import configure_logging, event
+
+
+@pytest.fixture
+def log() -> Iterator[logging.Logger]:
+    """A logger of ours; the root logger is put back as it was."""
+    root, ours = logging.getLogger(), logging.getLogger("fasttask")
+    handlers, level, our_level = list(root.handlers), root.level, ours.level
+    yield logging.getLogger("fasttask.part")
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
+    ours.setLevel(our_level)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({}, ""),
+        ({"job": "j-1", "task": "add"}, " job=j-1 task=add"),
+        ({"seconds": 0.5, "long": 1.23456, "whole": 3.0}, " seconds=0.5 long=1.235 whole=3"),
+        ({"why": "two words"}, ' why="two words"'),
+        ({"empty": ""}, ' empty=""'),
+        ({"why": "two\nlines"}, " why=two\\nlines"),
+    ],
+)
+def test_an_event_is_a_line(
+    log: logging.Logger,
+    capsys: pytest.CaptureFixture[str],
+    fields: dict[str, object],
+    shown: str,
+) -> None:
+    configure_logging(debug=False)
+    event(log, logging.WARNING, "happened", **fields)
+
+    line = capsys.readouterr().err
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING part happened" + re.escape(shown) + "\n",
+        line,
+    )
+
+
+def test_lines_of_libraries_look_alike_and_stay_one_line(
+    log: logging.Logger,  # noqa: ARG001  puts logging back
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging(debug=False)
+    logging.getLogger("arq").info("two\nlines %s", "and more")
+
+    assert capsys.readouterr().err.endswith("INFO    arq two\\nlines and more\n")
+
+
+def test_a_traceback_follows_indented(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(debug=False)
+    try:
+        raise ValueError("hello")
+    except ValueError:
+        log.exception("failed", exc_info=sys.exc_info())
+
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.endswith("ERROR   part failed")
+    assert all(line.startswith("    ") for line in rest)
+    assert rest[-1].endswith("ValueError: hello")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_debug_lines_only_when_asked_for(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str], debug: bool
+) -> None:
+    configure_logging(debug=debug)
+    event(log, logging.DEBUG, "detail")
+    logging.getLogger("library").debug("never")
+
+    assert ("detail" in capsys.readouterr().err) is debug

@@ -1,0 +1,241 @@
+"""Settings: defaults that follow from others, and mistakes told in words a user can act on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import ConfigurationError
+from config.settings import Settings, load_settings, task_environment
+from tests.conftest import PROJECT, SAMPLE_TASKS
+
+Environment = Callable[..., None]
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """Sets variables of the environment."""
+
+    def set_all(**variables: Any) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(value))
+
+    return set_all
+
+
+def mistakes() -> list[str]:
+    """What is said of the settings."""
+    with pytest.raises(ConfigurationError) as wrong:
+        load_settings()
+    return wrong.value.lines
+
+
+def test_defaults_are_those_of_a_single_node() -> None:
+    settings = load_settings()
+
+    assert settings.node_type == "single_node"
+    assert (settings.soft_time_limit, settings.time_limit) == (86_400, 86_460)
+    assert (settings.visibility_timeout, settings.result_expires) == (86_520, 259_200)
+    assert (settings.api_host, settings.api_port) == ("127.0.0.1", 9001)
+    assert settings.tasks_dir == PROJECT / "tasks"
+    assert settings.conf_dir == PROJECT / "files" / "fasttask" / "conf"
+    assert settings.ssl_certfile == PROJECT / "files" / "fasttask" / "ssl_cert" / "cert.pem"
+    assert settings.loaded_tasks == ("get_circle_area", "get_hypotenuse")
+    assert settings.task_queue_port is None
+    assert settings.queue_socket is not None
+    assert settings.file_expiration_seconds == 864_000
+    assert settings.worker_concurrency >= 1
+
+
+@pytest.mark.parametrize(
+    ("node_type", "parts"),
+    [
+        ("single_node", (True, True, True)),
+        ("distributed_master", (True, True, False)),
+        ("distributed_worker", (False, False, True)),
+    ],
+)
+def test_a_node_type_decides_what_runs(
+    environment: Environment, node_type: str, parts: tuple[bool, bool, bool]
+) -> None:
+    environment(
+        NODE_TYPE=node_type, TASK_QUEUE_PASSWD="pw", TASK_QUEUE_PORT=6380, MASTER_HOST="there"
+    )
+    settings = load_settings()
+
+    assert (settings.has_queue_server, settings.has_api, settings.has_worker) == parts
+
+
+def test_a_master_listens_to_everybody_on_the_usual_port(environment: Environment) -> None:
+    environment(NODE_TYPE="distributed_master", TASK_QUEUE_PASSWD="pw")
+    settings = load_settings()
+
+    assert (settings.api_host, settings.task_queue_port) == ("0.0.0.0", 6379)
+    assert settings.queue_socket is None
+
+
+def test_a_queue_server_of_the_users_own_needs_nothing_else(environment: Environment) -> None:
+    environment(NODE_TYPE="distributed_worker", TASK_QUEUE_URL="redis://:pw@there:1/0")
+
+    assert not load_settings().has_queue_server
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"NODE_TYPE": "cluster"}, "NODE_TYPE=cluster: "),
+        ({"NODE_TYPE": ""}, "NODE_TYPE is required: one of single_node, distributed_master, "),
+        ({"SOFT_TIME_LIMIT": 10, "TIME_LIMIT": 10}, "must be greater than SOFT_TIME_LIMIT=10"),
+        ({"TIME_LIMIT": 1e6, "VISIBILITY_TIMEOUT": 1e6}, "must be greater than TIME_LIMIT=1e+06"),
+        ({"SOFT_TIME_LIMIT": "soon"}, "SOFT_TIME_LIMIT=soon: "),
+        ({"SOFT_TIME_LIMIT": "inf"}, "SOFT_TIME_LIMIT=inf: "),
+        ({"RESULT_EXPIRES": 0}, "RESULT_EXPIRES=0: "),
+        ({"WORKER_CONCURRENCY": 0}, "WORKER_CONCURRENCY=0: "),
+        ({"WORKER_POOL": "gevent"}, "is not available in this version; use prefork"),
+        ({"WORKER_POOL": "threads"}, "WORKER_POOL=threads: "),
+        ({"LEASE_SECONDS": 3, "HEARTBEAT_SECONDS": 2}, "at most a third of LEASE_SECONDS=3"),
+        ({"ENABLED_TASKS": "get_circle_area,nope"}, "no such task: nope; the known tasks are get_"),
+        ({"DISABLED_TASKS": "nope"}, "no such task: nope"),
+        ({"DISABLED_TASKS": "get_circle_area, get_hypotenuse"}, "disables every task"),
+        ({"TASKS_DIR": "/not/there"}, "is not a folder"),
+        ({"RUNNING_ID": "a b"}, "RUNNING_ID=a b: "),
+        ({"WORKER_TAG": "a@b"}, "WORKER_TAG=a@b: "),
+        ({"API_PORT": 70000}, "API_PORT=70000: "),
+        ({"API_PORT": 6000, "TASK_QUEUE_PORT": 6000}, "is TASK_QUEUE_PORT already"),
+        ({"API_DOCS": "perhaps"}, "API_DOCS=perhaps: "),
+        ({"TASK_QUEUE_PASSWD": "two words"}, "TASK_QUEUE_PASSWD: must consist of printable"),
+        ({"FILE_EXPIRATION_SECONDS": 5}, "FILE_EXPIRATION_SECONDS=5: "),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_one_line(
+    environment: Environment, variables: dict[str, Any], says: str
+) -> None:
+    environment(**variables)
+
+    [line] = mistakes()
+    assert says in line
+    assert line.startswith(tuple(variables))
+
+
+def test_all_mistakes_are_told_at_once(environment: Environment) -> None:
+    environment(NODE_TYPE="distributed_worker", WORKER_CONCURRENCY=0)
+
+    named = [line.partition("=")[0].partition(":")[0] for line in mistakes()]
+    assert sorted(named) == [
+        "MASTER_HOST", "TASK_QUEUE_PASSWD", "TASK_QUEUE_PORT", "WORKER_CONCURRENCY",
+    ]  # fmt: skip
+
+
+def test_a_mistake_does_not_cause_followers(environment: Environment) -> None:
+    environment(SOFT_TIME_LIMIT="soon", FASTTASK_FILES_DIR="")
+
+    assert len(mistakes()) == 1
+
+
+def test_a_secret_is_never_shown(environment: Environment) -> None:
+    environment(TASK_QUEUE_PASSWD="hush hush")
+    assert "hush" not in "".join(mistakes())
+
+    environment(TASK_QUEUE_PASSWD="hush", TASK_QUEUE_URL="redis://:hush@there")
+    assert "hush" not in repr(load_settings())
+
+
+def test_an_empty_variable_means_the_default(environment: Environment) -> None:
+    environment(SOFT_TIME_LIMIT="", ENABLED_TASKS="", RUNNING_ID="", API_HOST="")
+
+    assert load_settings().soft_time_limit == 86_400
+
+
+def test_enabled_tasks_win_over_disabled_ones(environment: Environment) -> None:
+    environment(ENABLED_TASKS=" get_circle_area ,", DISABLED_TASKS="get_circle_area")
+
+    assert load_settings().loaded_tasks == ("get_circle_area",)
+
+
+def test_disabled_tasks_are_left_out(environment: Environment) -> None:
+    environment(DISABLED_TASKS="get_circle_area")
+
+    assert load_settings().loaded_tasks == ("get_hypotenuse",)
+
+
+def test_an_env_file_counts_less_than_the_environment(environment: Environment) -> None:
+    Path(".env").write_text("RESULT_EXPIRES=5\nAPI_PORT=9100\nUNKNOWN_TO_US=1\n")
+    environment(API_PORT=9200)
+
+    settings = load_settings()
+    assert (settings.result_expires, settings.api_port) == (5, 9200)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().api_port = 1
+
+
+def test_folders_follow_from_the_ones_above(environment: Environment, tmp_path: Path) -> None:
+    environment(FILES_DIR=tmp_path / "node", TASKS_DIR=SAMPLE_TASKS, LOG_DIR="relative")
+    settings = load_settings()
+
+    assert settings.redis_dir == tmp_path / "node" / "fasttask" / "redis"
+    assert settings.log_dir == Path.cwd() / "relative"
+
+
+def test_a_socket_in_a_deep_folder_lies_elsewhere_and_always_at_the_same_place(
+    environment: Environment, tmp_path: Path
+) -> None:
+    environment(FILES_DIR=tmp_path / ("deep" * 30))
+    socket = load_settings().queue_socket
+
+    assert socket is not None
+    assert len(str(socket)) <= 107
+    assert socket == load_settings().queue_socket
+    environment(FILES_DIR=tmp_path / ("deeq" * 30))
+    assert socket != load_settings().queue_socket
+
+
+def test_the_password_is_the_setting_or_else_the_kept_one(
+    environment: Environment, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings()
+    assert settings.queue_password() is None
+    settings.queue_password_file.write_text("kept\n")
+    assert settings.queue_password() == "kept"
+
+    environment(TASK_QUEUE_PASSWD="given")
+    assert make_settings().queue_password() == "given"
+
+
+def test_the_environment_of_tasks_has_no_secrets(environment: Environment) -> None:
+    environment(TASK_QUEUE_PASSWD="a", TASK_QUEUE_URL="redis://:b@c", MY_OWN="mine")
+    settings = load_settings()
+
+    seen = task_environment(settings)
+    assert not {"TASK_QUEUE_PASSWD", "TASK_QUEUE_URL"} & set(seen)
+    assert seen["MY_OWN"] == "mine"
+    assert seen["FILES_DIR"] == str(settings.files_dir)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("project_title = 'Mine'\nproject_version = '2'", {"title": "Mine", "version": "2"}),
+        ("import os\nproject_title = os.getcwd()", {}),
+        ("project_title = 'Mine'\nraise SystemExit", {"title": "Mine"}),
+        ("def broken(:", {}),
+        ("api_port = 1", {}),
+        ("\0", {}),
+    ],
+)
+def test_a_users_project_heads_the_openapi_page(
+    environment: Environment, tmp_path: Path, text: str, found: dict[str, str]
+) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "mine.py").write_text("")
+    (tmp_path / "setting.py").write_text(text)
+    environment(TASKS_DIR=tmp_path / "tasks")
+    settings = load_settings()
+
+    assert settings.project_title == found.get("title", "FastTask")
+    assert settings.project_version == found.get("version", "1.0.0")
+    environment(PROJECT_TITLE="Environment")
+    assert load_settings().project_title == "Environment"

@@ -1,0 +1,143 @@
+"""run_job: whatever a task does short of killing its process is an outcome."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import BaseModel, Field, field_validator
+
+from config.registry import TaskSpec
+from workers.child import describe, read_arguments, run_job
+from workers.outcome import Ending
+from workers.soft_limit import SoftTimeLimitExceeded, soft_time_limit
+
+
+class Params(BaseModel):
+    a: int = Field(ge=0)
+    b: str = "default"
+
+
+class Result(BaseModel):
+    number: int = Field(alias="Number")
+
+    @field_validator("number")
+    @classmethod
+    def _small(cls, value: int) -> int:
+        if value > 1_000_000_000_000_000_000_000_000_000_000:
+            raise RuntimeError("a validator that raises what it should not")
+        return value
+
+
+@pytest.fixture(autouse=True)
+def alarm_handler() -> Iterator[None]:
+    """pytest-timeout may use the alarm; put its handler back."""
+    before = signal.getsignal(signal.SIGALRM)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+def spec(function: Callable[..., Any]) -> TaskSpec:
+    return TaskSpec("mine", function, Params, Result, "")
+
+
+def job(checked: bool = False, **arguments: Any) -> bytes:
+    fields = {"t": None, "f": "mine", "a": [], "k": arguments, "et": 0}
+    return orjson.dumps(fields | {"v": True} if checked else fields)
+
+
+class NoText(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+class NoCause(Exception):
+    @property
+    def __cause__(self) -> BaseException:  # type: ignore[override]
+        raise SystemExit
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def function(**_: Any) -> None:
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize("returned", [{"Number": 3}, {"number": 3}, Result(Number=3)])
+def test_a_result_may_be_a_dict_or_the_model_by_name_or_alias(returned: Any) -> None:
+    outcome = run_job(spec(lambda **_: returned), job(a=1), 60)
+
+    assert (outcome.ending, outcome.result) == (Ending.SUCCESS, b'{"Number":3}')
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ValueError("hello"), "ValueError: hello"),
+        (SystemExit(0), "SystemExit: 0"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit(), "GeneratorExit"),
+        (MemoryError(), "MemoryError"),
+        (BaseExceptionGroup("both", [ValueError("inner")]), "inner"),
+        (NoText(), "NoText"),
+        (NoCause(), "NoCause"),
+        (SoftTimeLimitExceeded("its own"), "its own"),
+    ],
+    ids=repr,
+)
+def test_whatever_is_raised_is_told(error: BaseException, says: str) -> None:
+    outcome = run_job(spec(raising(error)), job(a=1), 60)
+
+    assert outcome.ending in (Ending.FAILURE, Ending.SOFT_TIMEOUT)
+    assert says in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        (None, "value: "), ({}, "Number: Field required"), ({"Number": "x"}, "Number: "),
+        (3, "value: "), ({"Number": 10**31}, "a validator that raises"),
+    ],
+)  # fmt: skip
+def test_a_result_that_does_not_match_names_the_field(returned: Any, says: str) -> None:
+    outcome = run_job(spec(lambda **_: returned), job(a=1), 60)
+
+    assert outcome.ending is Ending.FAILURE
+    assert says in outcome.text
+
+
+def test_arguments_that_the_gateway_checked_are_passed_as_they_are() -> None:
+    assert read_arguments(spec(print), job(checked=True, a=-1, c=2)) == {"a": -1, "c": 2}
+
+
+def test_arguments_of_an_arq_client_are_checked_here() -> None:
+    assert read_arguments(spec(print), job(a="7")) == {"a": 7, "b": "default"}
+    outcome = run_job(spec(lambda **_: {"Number": 1}), job(a=-1), 60)
+    assert outcome.ending is Ending.FAILURE
+    assert "greater than or equal to 0" in outcome.text
+
+
+def test_the_soft_limit_interrupts_and_is_told_apart() -> None:
+    began = time.monotonic()
+    outcome = run_job(spec(lambda **_: time.sleep(30)), job(a=1), 0.05)
+
+    assert outcome.ending is Ending.SOFT_TIMEOUT
+    assert time.monotonic() - began < 5
+
+
+def test_the_soft_limit_ends_with_the_block() -> None:
+    with soft_time_limit(0.05):
+        pass
+    time.sleep(0.1)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_frames_left_out_are_ours() -> None:
+    try:
+        raising(ValueError("hello"))()
+    except ValueError as error:
+        assert "def function" not in describe(error, 0)
+        assert describe(error, 99).splitlines() == ["ValueError: hello"]
