@@ -16,7 +16,7 @@ from workers.queue.serializer import deserialize, serialize
 # Bounds on one call, in seconds. A server that is silent for so long counts as away, which also
 # bounds how long a half-open connection goes unnoticed.
 CONNECT_TIMEOUT = 3
-ANSWER_TIMEOUT = 5
+ANSWER_TIMEOUT = 4
 MOST_CONNECTIONS = 16
 
 
