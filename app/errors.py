@@ -55,6 +55,12 @@ class FileNameError(ApiError):
     status = 400
 
 
+class UnsupportedEncodingError(ApiError):
+    """compressed bodies are not supported; send it without Content-Encoding"""
+
+    status = 415
+
+
 class StorageFullError(ApiError):
     """the server has no room for the file; try again later"""
 
