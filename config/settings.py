@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(default_factory=_cpu_count, ge=1, le=1024)
     worker_tag: str = Field("worker", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     worker_jobs_per_child: int = Field(1000, ge=1)
+    max_result_bytes: int = Field(64 * 2**20, ge=1024, le=256 * 2**20)
     lease_seconds: Seconds = 30
     heartbeat_seconds: Seconds = 5
     grace_seconds: float = Field(5, ge=0, le=3600)
