@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     uvicorn_workers: int = Field(default_factory=_cpu_count, ge=1, le=256)
     api_host: str = ""  # every address on a master, else loopback
     api_port: Port = 9001
+    max_connections: int = Field(4096, ge=16)
+    request_read_seconds: Seconds = 20
     max_body_bytes: int = Field(16 * 2**20, ge=1024)
     max_upload_bytes: int = Field(4 * 2**30, ge=1024)
     api_docs: bool = True
