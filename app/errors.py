@@ -73,6 +73,12 @@ class UnsupportedEncodingError(ApiError):
     status = 415
 
 
+class FormError(ApiError):
+    """a multipart form with one file in its field `file` is needed"""
+
+    status = 400
+
+
 class StorageFullError(ApiError):
     """the server has no room for the file; try again later"""
 
