@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     master_host: str = ""  # its own machine, but on a worker
     task_queue_port: Port | None = None  # 6379 on a master
     task_queue_passwd: SecretStr | None = None
+    task_queue_may_lose_jobs: bool = False
+    durability: Literal["everysec", "always"] = "everysec"
 
     uvicorn_workers: int = Field(default_factory=_cpu_count, ge=1, le=256)
     api_host: str = ""  # every address on a master, else loopback

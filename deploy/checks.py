@@ -6,6 +6,7 @@ from config.errors import ConfigurationError
 from config.registry import load_tasks
 from config.settings import Settings
 from deploy.certificate import check_certificate
+from deploy.external_queue import check_external_queue
 from deploy.ports import check_ports
 from deploy.queue_binary import find_queue_server
 from deploy.sockets import prepare_sockets
@@ -33,6 +34,7 @@ def _checks(settings: Settings) -> list[Callable[[Settings], object]]:
         prepare_sockets,
         supervisor_configuration,
         check_ports,
+        check_external_queue,
         lambda s: load_tasks(s.tasks_dir, s.loaded_tasks),
     ]
     if settings.has_api:

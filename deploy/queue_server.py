@@ -21,6 +21,7 @@ from deploy.queue_binary import find_queue_server
 from deploy.sockets import prepare_sockets
 from deploy.terminal import say
 
+LOG_FOLDER = "appendonlydir"  # below REDIS_DIR
 PLAIN = frozenset(os.fsencode(string.ascii_letters + string.digits + string.punctuation + " "))
 
 
@@ -49,9 +50,10 @@ def queue_server_configuration(settings: Settings) -> str:
     lines = {
         "dir": quoted(settings.redis_dir),
         "requirepass": quoted(password),
-        # An acknowledged write has reached the kernel; only a power cut takes the last second.
+        # An acknowledged write has reached the kernel, with `always` the disk. See queue_sync.
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": "always" if settings.durability == "always" else "no",
+        "appenddirname": quoted(LOG_FOLDER),
         "save": '""',
         # A full server refuses new jobs; it never forgets one.
         "maxmemory-policy": "noeviction",

@@ -13,15 +13,17 @@ from config.errors import ConfigurationError
 from config.settings import Settings, node_environment
 from deploy.pid_file import pid_file
 from deploy.private_file import write_private
+from deploy.queue_server import LOG_FOLDER
 from deploy.sockets import supervisor_socket
 
 LOG_ROTATION = {"maxbytes": "10MB", "backups": "5"}
 FOR_EVER = "1000000000"
 # Higher numbers stop first, each part waits for the one before: the API takes no new requests
 # while the worker finishes what it can, and the queue server is there to take back the rest.
-API, WORKER, QUEUE = "30", "20", "10"
+API, WORKER, QUEUE, QUEUE_SYNC = "30", "20", "10", "5"
 API_STOP_SECONDS = 7
 QUEUE_STOP_SECONDS = 3
+QUEUE_SYNC_STOP_SECONDS = 1
 WORKER_STOP_SECONDS_OVER_GRACE = 10
 # How many files and connections each part may have open, where the machine allows it.
 OPEN_FILES = 65_536
@@ -31,8 +33,8 @@ Section = dict[str, str]
 
 def stop_seconds(grace_seconds: float) -> float:
     """How long the supervisor takes at most to stop all parts, killing those that hang."""
-    own_parts = API_STOP_SECONDS + WORKER_STOP_SECONDS_OVER_GRACE + QUEUE_STOP_SECONDS
-    return grace_seconds + own_parts
+    queue = QUEUE_STOP_SECONDS + QUEUE_SYNC_STOP_SECONDS
+    return API_STOP_SECONDS + grace_seconds + WORKER_STOP_SECONDS_OVER_GRACE + queue
 
 
 def write_supervisor_configuration(settings: Settings) -> Path:
@@ -69,6 +71,8 @@ def supervisor_configuration(settings: Settings) -> str:
     }
     if settings.has_queue_server:
         sections["program:queue"] = _queue(settings)
+        if settings.durability == "everysec":
+            sections["program:queue_sync"] = _queue_sync(settings)
     if settings.has_worker:
         sections["program:worker"] = _worker(settings)
     if settings.has_api:
@@ -112,6 +116,15 @@ def _queue(settings: Settings) -> Section:
         **_part("deploy.queue_server", settings.log_dir / "queue.log"),
         "priority": QUEUE,
         "stopwaitsecs": str(QUEUE_STOP_SECONDS),
+    }
+
+
+def _queue_sync(settings: Settings) -> Section:
+    folder = shlex.quote(str(settings.redis_dir / LOG_FOLDER))
+    return {
+        **_part(f"deploy.queue_sync {folder}", settings.log_dir / "queue_sync.log"),
+        "priority": QUEUE_SYNC,
+        "stopwaitsecs": str(QUEUE_SYNC_STOP_SECONDS),
     }
 
 

@@ -33,6 +33,11 @@ class WorkerProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def files(self) -> Path:
+        """Its FILES_DIR."""
+        return Path(self._settings["FILES_DIR"])
+
+    @property
     def pid(self) -> int:
         """The process id of the worker's parent process."""
         assert self.process is not None

@@ -8,9 +8,9 @@ overwrite the result of its successor.
 
 import asyncio
 import logging
+import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable
 from signal import Signals
 from typing import Any, cast
 
@@ -22,16 +22,20 @@ from redis.exceptions import RedisError
 from config.logs import event
 from config.settings import Settings, task_environment
 from workers.child import JobLimits
+from workers.first_of import first_of
 from workers.fork_client import ForkClient, ForkPlan
 from workers.identity import worker_name
-from workers.outcome import Ending, Outcome, StopReason
+from workers.leases import Leases
+from workers.outbox import Outbox
+from workers.outcome import Ending, Outcome
 from workers.presence import ActiveJob, Presence
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.connection import connect, shown_address
-from workers.queue.errors import QueueError, QueueUnavailableError
+from workers.queue.errors import QueueError
 from workers.queue.listeners import Subscription, reconnect_delays, wait_for_work
-from workers.queue.records import ClaimedJob, Lease, State, Verdict
+from workers.queue.records import Claim, ClaimedJob
+from workers.reports import Reporter
 from workers.slots import Slot, SlotPool
 
 log = logging.getLogger("fasttask.worker")
@@ -39,7 +43,12 @@ log = logging.getLogger("fasttask.worker")
 POLL_SECONDS = 1.0  # how long an idle worker trusts that it is woken up
 PRESENCE_SECONDS = 1.0  # how soon its presence shows what it has begun to run
 PRESENCE_BEATS = 3  # heartbeats that a presence outlasts
+STUCK_SECONDS = 60.0  # how long a worker with free slots may go without trying to claim
 FAREWELL_SECONDS = 5.0  # how long a stopping worker tries to hand in outcomes
+
+
+class StuckError(Exception):
+    """The worker lives but takes no jobs; the message says since when."""
 
 
 class Worker(arq.Worker):
@@ -77,12 +86,12 @@ class Worker(arq.Worker):
         self._presence = Presence(
             self.name, socket.gethostname(), settings.worker_concurrency, settings.loaded_tasks
         )
-        # By token and not by id: after an outage two attempts of one job may meet here.
-        self._held: dict[str, ClaimedJob] = {}
+        self._leases = Leases(self.broker, self._slots, settings)
+        self._reporter = Reporter(self.broker, Outbox(settings.fasttask_files_dir / "outcomes"))
         self._active: dict[str, ActiveJob] = {}
-        self._renewed_at = time.monotonic()
         self._stopping = asyncio.Event()
-        self._beat_now = asyncio.Event()
+        self._tried_to_claim = time.monotonic()
+        self._lost_claim: str | None = None
 
     def _new_slot(self) -> Slot:
         settings = self._settings
@@ -105,15 +114,16 @@ class Worker(arq.Worker):
             asyncio.create_task(duty())
             for duty in (
                 self._take_jobs,
-                self._keep_leases,
+                self._leases.keep,
                 self._keep_presence,
                 self._hear_cancellations,
+                self._watch_itself,
             )
         ]
         event(log, logging.INFO, "worker_ready", name=self.name,
               tasks=",".join(self.functions), slots=self.max_jobs)  # fmt: skip
         try:
-            await self._first_of(self._stopping.wait(), *keepers)
+            await first_of(self._stopping.wait(), *keepers)
             await self._say_farewell()
         finally:
             for keeper in keepers:
@@ -126,7 +136,7 @@ class Worker(arq.Worker):
         """Stop gracefully; a signal while stopping changes nothing."""
         if not self._stopping.is_set():
             event(log, logging.INFO, "worker_stops", signal=Signals(signum).name,
-                  running=len(self._held))  # fmt: skip
+                  running=len(self._leases.held))  # fmt: skip
         self._stopping.set()
 
     async def close(self) -> None:
@@ -141,6 +151,7 @@ class Worker(arq.Worker):
         """Wait for the queue server, for ever if need be, then take back what was lost here."""
         for delay in reconnect_delays():
             try:
+                replayed = await self._reporter.replay()
                 recovered = await self.broker.recover(self.name, list(self.functions))
                 await self.heart_beat()
             except QueueError as error:
@@ -148,7 +159,8 @@ class Worker(arq.Worker):
                       address=shown_address(self._settings), why=error)  # fmt: skip
             else:
                 event(log, logging.INFO, "queue_server_reached",
-                      address=shown_address(self._settings), recovered=recovered)  # fmt: skip
+                      address=shown_address(self._settings), recovered=recovered,
+                      replayed=replayed)  # fmt: skip
                 return
             if self._stopping.is_set():
                 return
@@ -157,10 +169,9 @@ class Worker(arq.Worker):
     async def _say_farewell(self) -> None:
         """Give running jobs their grace, hand back the rest, and let every outcome get through."""
         await self._wait_for_jobs(self._settings.grace_seconds)
-        for token in list(self._held):
-            self._slots.stop(token, StopReason.SHUTDOWN)
+        self._leases.stop_all()
         await self._wait_for_jobs(FAREWELL_SECONDS)
-        for job in self._held.values():
+        for job in self._leases.held.values():
             event(log, logging.WARNING, "job_left_to_its_lease", job=job.id, task=job.task)
         abandoned = list(self.tasks.values())
         for running in abandoned:
@@ -179,7 +190,7 @@ class Worker(arq.Worker):
             self._slots.freed.clear()
             wanted = self._slots.free
             if wanted <= 0:  # below: a child died while its slot was promised
-                await self._first_of(self._slots.freed.wait(), self._stopping.wait())
+                await first_of(self._slots.freed.wait(), self._stopping.wait())
                 continue
             try:
                 if await self._claim(wanted) < wanted:
@@ -190,22 +201,45 @@ class Worker(arq.Worker):
                 await asyncio.sleep(next(delays))
 
     async def _claim(self, wanted: int) -> int:
-        if self._held and time.monotonic() - self._renewed_at > self._settings.lease_seconds / 2:
-            await self._renew_leases()  # or we might be given what we are running already
-        claim = await self.broker.claim(self.name, wanted, list(self.functions))
+        """Claim jobs and start them; how many."""
+        await self._leases.renew_if_late()
+        claim = await self._claimed(wanted)
         for buried in claim.buried:
             event(log, logging.ERROR, "job_buried", job=buried.id, task=buried.task,
                   state=buried.state)  # fmt: skip
         for job in claim.jobs:
             self._slots.promise()
-            self._held[job.token] = job
+            self._leases.held[job.token] = job
             self.tasks[job.token] = asyncio.create_task(self._perform(job))
         return len(claim.jobs)
+
+    async def _claimed(self, wanted: int) -> Claim:
+        """A claim. One whose answer was lost is undone first: nobody runs what it took."""
+        self._tried_to_claim = time.monotonic()
+        tasks = list(self.functions)
+        if self._lost_claim is not None:
+            await self.broker.unclaim(self.name, self._lost_claim, tasks)
+        self._lost_claim = secrets.token_hex(4)
+        claim = await self.broker.claim(self.name, wanted, tasks, self._lost_claim)
+        self._lost_claim = None
+        return claim
 
     async def _wait_for_work(self) -> None:
         # Cancelled only when we stop; redis-py closes the connection, so no answer goes astray.
         waiting = wait_for_work(self._redis, list(self.functions), POLL_SECONDS)
-        await self._first_of(waiting, self._stopping.wait())
+        await first_of(waiting, self._stopping.wait())
+
+    async def _watch_itself(self) -> None:
+        """End this process, for the supervisor to start anew, if it has stopped taking jobs.
+
+        Nothing is known to cause that; should it happen, work would wait for ever beside a worker
+        that looks alive.
+        """
+        while True:
+            await asyncio.sleep(STUCK_SECONDS / 3)
+            silent = time.monotonic() - self._tried_to_claim
+            if self._slots.free > 0 and silent > STUCK_SECONDS and not self._stopping.is_set():
+                raise StuckError(f"slots are free, but nothing was claimed for {silent:.0f} s")
 
     # ---- running one job --------------------------------------------------------------------
 
@@ -216,80 +250,25 @@ class Worker(arq.Worker):
         began = time.monotonic()
         try:
             outcome = await self.functions[job.task].coroutine(self.ctx, job)
-            seconds = time.monotonic() - began
-            verdict = await self._insist(lambda: self._hand_in(job, outcome))
-            self._log_end(job, outcome, verdict, seconds)
+            self._count(outcome)
+            await self._reporter.report(job, outcome, time.monotonic() - began)
         except Exception:
             # Its lease runs out now, and whoever claims it next counts a crash.
             log.exception("job_abandoned job=%s task=%s", job.id, job.task)
         finally:
-            del self._held[job.token], self._active[job.token], self.tasks[job.token]
+            del self._leases.held[job.token], self._active[job.token], self.tasks[job.token]
 
     async def _run_in_slot(self, _ctx: dict[Any, Any], job: ClaimedJob) -> Outcome:
         """What arq's registry holds for each task."""
         return await self._slots.run(job)
 
-    async def _hand_in(self, job: ClaimedJob, outcome: Outcome) -> Verdict | None:
-        """Tell the queue how an attempt ended; None if there is nothing to tell."""
-        match outcome.ending:
-            case Ending.SUCCESS:
-                return await self.broker.finish(job, State.SUCCESS, outcome.result)
-            case Ending.CRASHED:
-                return await self.broker.release(job, crash=outcome.text)
-            case Ending.KILLED if outcome.reason is StopReason.SHUTDOWN:
-                return await self.broker.release(job)
-            case Ending.KILLED if outcome.reason is StopReason.LEASE_LOST:
-                return None
-            case Ending.KILLED if outcome.reason is StopReason.REVOKED:
-                return await self.broker.finish(job, State.REVOKED, outcome.result)
-        readable = outcome.ending is not Ending.UNREADABLE
-        return await self.broker.finish(job, State.FAILURE, outcome.result, readable=readable)
-
-    async def _insist(self, hand_in: Callable[[], Awaitable[Verdict | None]]) -> Verdict | None:
-        """Repeat until the queue server has answered: a finished job is not lost to an outage."""
-        for delay in reconnect_delays():
-            try:
-                return await hand_in()
-            except QueueUnavailableError as error:
-                event(log, logging.WARNING, "outcome_waits", why=error)
-            await asyncio.sleep(delay)
-        raise AssertionError("the delays are endless")
-
-    def _log_end(
-        self, job: ClaimedJob, outcome: Outcome, verdict: Verdict | None, seconds: float
-    ) -> None:
-        """The one line that tells how an attempt ended; arq's counters move along."""
+    def _count(self, outcome: Outcome) -> None:
+        """Keep arq's own counters."""
         succeeded = outcome.ending is Ending.SUCCESS
         self.jobs_complete += succeeded
         self.jobs_failed += not succeeded
-        level = logging.INFO if succeeded and verdict is Verdict.OK else logging.WARNING
-        why = {} if succeeded else {"why": outcome.text.strip().rpartition("\n")[2][:200]}
-        event(log, level, "job_ended", job=job.id, task=job.task, attempt=job.attempt,
-              ending=outcome.ending.name, verdict=verdict, seconds=seconds, **why)  # fmt: skip
 
-    # ---- keeping jobs -----------------------------------------------------------------------
-
-    async def _keep_leases(self) -> None:
-        while True:
-            pause = self._settings.heartbeat_seconds
-            try:
-                await self._renew_leases()
-            except (QueueError, RedisError, OSError) as error:
-                event(log, logging.WARNING, "leases_not_renewed", why=error)
-                pause = min(pause, 1.0)
-            await self._first_of(self._beat_now.wait(), asyncio.sleep(pause))
-            self._beat_now.clear()
-
-    async def _renew_leases(self) -> None:
-        held = list(self._held.values())
-        leases = await self.broker.renew(held, self._settings.visibility_timeout)
-        self._renewed_at = time.monotonic()
-        reasons = {Lease.ABORT: StopReason.REVOKED, Lease.LOST: StopReason.LEASE_LOST}
-        for job, lease in zip(held, leases, strict=True):
-            # A job that has just ended has no lease either, but then nothing runs any more.
-            if lease is not Lease.OK and self._slots.stop(job.token, reasons[lease]):
-                event(log, logging.WARNING, "lease_not_renewed", job=job.id, task=job.task,
-                      answer=lease)  # fmt: skip
+    # ---- being seen -------------------------------------------------------------------------
 
     async def _keep_presence(self) -> None:
         """Announce this worker at every heartbeat, and soon after it began or ended a job."""
@@ -312,25 +291,4 @@ class Worker(arq.Worker):
         await self.broker.announce(self.name, presence, lasting)
 
     async def _hear_cancellations(self) -> None:
-        await Subscription(self._redis, keys.cancel(self.name)).listen(self._cancel)
-
-    def _cancel(self, job_id: str | None) -> None:
-        if job_id is None:  # a message may have been lost: the leases tell
-            self._beat_now.set()
-            return
-        for job in self._held.values():
-            if job.id == job_id:
-                self._slots.stop(job.token, StopReason.REVOKED)
-
-    @staticmethod
-    async def _first_of(*awaitables: Awaitable[Any]) -> None:
-        """Return when one of them is done; raise what it raised; cancel those made here."""
-        given = [a for a in awaitables if isinstance(a, asyncio.Task)]
-        made = [asyncio.ensure_future(a) for a in awaitables if not isinstance(a, asyncio.Task)]
-        try:
-            done, _ = await asyncio.wait([*given, *made], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in made:
-                one.cancel()
-        for one in done:
-            one.result()
+        await Subscription(self._redis, keys.cancel(self.name)).listen(self._leases.cancel)

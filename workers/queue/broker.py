@@ -106,12 +106,17 @@ class Broker:
 
     # ---- the worker's side -----------------------------------------------------------------
 
-    async def claim(self, worker: str, wanted: int, tasks: Sequence[str]) -> Claim:
-        """Take up to ``wanted`` due jobs of ``tasks``, each with a lease."""
+    async def claim(
+        self, worker: str, wanted: int, tasks: Sequence[str], nonce: str | None = None
+    ) -> Claim:
+        """Take up to ``wanted`` due jobs of ``tasks``, each with a lease.
+
+        ``nonce`` tells this claim from all others; should its answer be lost, unclaim it.
+        """
         self._rotation = (self._rotation + 1) % len(tasks)
         jobs, buried = await self._runner.call(
-            scripts.CLAIM, worker, secrets.token_hex(4), wanted, self._lease_ms, CRASH_LIMIT,
-            self._result_ttl_ms, self._rotation, *tasks,
+            scripts.CLAIM, worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
+            CRASH_LIMIT, self._result_ttl_ms, self._rotation, *tasks,
         )  # fmt: skip
         return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
 
@@ -155,7 +160,11 @@ class Broker:
 
     async def recover(self, worker: str, tasks: Iterable[str]) -> int:
         """Make the jobs due that an earlier process of ``worker`` died with; how many."""
-        return int(await self._runner.call(scripts.RECOVER, worker, *tasks))
+        return int(await self._runner.call(scripts.RECOVER, worker, "", *tasks))
+
+    async def unclaim(self, worker: str, nonce: str, tasks: Iterable[str]) -> int:
+        """Undo a claim whose answer was lost: nobody runs its jobs, and none of them crashed."""
+        return int(await self._runner.call(scripts.RECOVER, worker, nonce, *tasks))
 
     async def announce(self, worker: str, presence: dict[str, Any], lasting: float) -> int:
         """Say that ``worker`` is there for ``lasting`` seconds (0: gone); how many there are."""

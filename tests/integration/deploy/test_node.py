@@ -96,7 +96,7 @@ def test_the_parts_stop_in_order(commands: Callable[..., Commands]) -> None:
     stops = [
         line.split("stopped: ")[1].split()[0] for line in log.splitlines() if "stopped:" in line
     ]
-    assert stops == ["api_0", "worker", "queue"]
+    assert stops == ["api_0", "worker", "queue", "queue_sync"]
 
 
 def test_all_parts_die_with_a_killed_supervisor_and_the_node_comes_back(

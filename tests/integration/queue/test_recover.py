@@ -5,7 +5,7 @@ from arq.connections import ArqRedis
 from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, new_job
 from workers.queue import keys
 from workers.queue.broker import Broker
-from workers.queue.records import State, Verdict
+from workers.queue.records import Concurrency, State, Verdict
 
 
 async def test_own_jobs_are_due_at_once_and_the_crash_counts(
@@ -51,3 +51,32 @@ async def test_recovering_twice_counts_one_crash(broker: Broker, redis: ArqRedis
 
     await claim_one(broker)
     assert await redis.hget(keys.META + job.id, "crashes") == b"1"
+
+
+async def test_a_claim_whose_answer_was_lost_is_undone_without_a_trace(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    for _ in range(3):
+        await broker.create(new_job())
+    lost = (await broker.claim(WORKER, 2, [TASK], nonce="lost")).jobs
+    kept = (await broker.claim(WORKER, 1, [TASK], nonce="kept")).jobs
+
+    assert await broker.unclaim(WORKER, "lost", [TASK]) == 2
+
+    again = (await broker.claim(OTHER, 5, [TASK])).jobs
+    assert {job.id for job in again} == {job.id for job in lost}
+    assert {job.attempt for job in again} == {1}
+    assert await redis.hget(keys.META + again[0].id, "crashes") is None
+    assert await broker.finish(kept[0], State.SUCCESS, b"{}") is Verdict.OK
+
+
+async def test_undoing_a_claim_gives_back_its_place(broker: Broker) -> None:
+    limit = Concurrency("key", 1, 60_000, 60_000)
+    await broker.create(new_job(concurrency=limit))
+    await broker.claim(WORKER, 1, [TASK], nonce="lost")
+    await broker.unclaim(WORKER, "lost", [TASK])
+    assert len((await broker.claim(OTHER, 1, [TASK])).jobs) == 1
+
+
+async def test_a_claim_that_took_nothing_is_undone_as_well(broker: Broker) -> None:
+    assert await broker.unclaim(WORKER, "never", [TASK]) == 0

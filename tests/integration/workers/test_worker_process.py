@@ -314,6 +314,26 @@ async def test_a_job_outlives_its_queue_server(
     assert (await run(own_broker, "echo", value=1)).state is State.SUCCESS
 
 
+async def test_an_outcome_outlives_worker_and_queue_server(
+    own_server: QueueServer, own_broker: Broker, make_worker: MakeWorker, hold: Callable
+) -> None:
+    worker = await make_worker(own_server).ready()
+    job = await hold(own_broker, "job")
+    await job.begun()
+
+    own_server.kill()
+    job.let_go()
+    await eventually(lambda: list(worker.files.glob("fasttask/outcomes/*.outcome")))
+    worker.kill()
+    own_server.start()
+    await worker.ready()
+
+    view = await ended(own_broker, "job")
+    assert (view.state, view.tries) == (State.SUCCESS, 1)
+    assert len(job.attempts) == 1
+    assert not list(worker.files.glob("fasttask/outcomes/*"))
+
+
 async def test_an_outcome_waits_for_room_on_a_full_server(
     own_server: QueueServer, own_broker: Broker, own_redis: ArqRedis, make_worker: MakeWorker,
     hold: Callable,

@@ -37,10 +37,13 @@ def test_with_a_port_only_a_master_listens_for_other_machines(
     assert "unixsocket" not in configuration
 
 
-def test_nothing_acknowledged_is_lost_or_forgotten(node: Callable[..., Settings]) -> None:
-    configuration = lines(node())
+@pytest.mark.parametrize(("durability", "fsync"), [("everysec", "no"), ("always", "always")])
+def test_nothing_acknowledged_is_lost_or_forgotten(
+    node: Callable[..., Settings], durability: str, fsync: str
+) -> None:
+    configuration = lines(node(durability=durability))
     assert configuration["appendonly"] == "yes"
-    assert configuration["appendfsync"] == "everysec"
+    assert configuration["appendfsync"] == fsync  # never everysec: see queue_sync
     assert configuration["maxmemory-policy"] == "noeviction"
 
 

@@ -39,8 +39,9 @@ def programs(settings: Settings) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [
-        ({}, {"queue", "worker", "api_0", "api_1"}),
-        (MASTER, {"queue", "api_0", "api_1"}),
+        ({}, {"queue", "queue_sync", "worker", "api_0", "api_1"}),
+        ({"durability": "always"}, {"queue", "worker", "api_0", "api_1"}),
+        (MASTER, {"queue", "queue_sync", "api_0", "api_1"}),
         (WORKER, {"worker"}),
         ({"task_queue_url": "redis://h"}, {"worker", "api_0", "api_1"}),
     ],
@@ -75,9 +76,10 @@ def test_a_path_that_the_syntax_cannot_hold_is_refused(
 
 
 def test_each_part_runs_its_module_with_this_python(node: Callable[..., Settings]) -> None:
-    parts = programs(node(uvicorn_workers=1))
-    assert {name: part.command for name, part in parts.items()} == {
+    settings = node(uvicorn_workers=1)
+    assert {name: part.command for name, part in programs(settings).items()} == {
         "queue": f"{sys.executable} -m deploy.queue_server",
+        "queue_sync": f"{sys.executable} -m deploy.queue_sync {settings.redis_dir}/appendonlydir",
         "worker": f"{sys.executable} -m workers",
         "api_0": f"{sys.executable} -m app",
     }
@@ -85,7 +87,7 @@ def test_each_part_runs_its_module_with_this_python(node: Callable[..., Settings
 
 def test_the_queue_server_stops_last_and_the_api_first(node: Callable[..., Settings]) -> None:
     groups = sorted(understood(node()).process_group_configs)
-    assert [group.name for group in groups] == ["queue", "worker", "api"]
+    assert [group.name for group in groups] == ["queue_sync", "queue", "worker", "api"]
 
 
 def test_the_worker_gets_its_grace(node: Callable[..., Settings]) -> None:
@@ -94,7 +96,7 @@ def test_the_worker_gets_its_grace(node: Callable[..., Settings]) -> None:
 
 def test_all_parts_may_stop_within_the_time_that_is_waited(node: Callable[..., Settings]) -> None:
     parts = programs(node(uvicorn_workers=1, grace_seconds=7))
-    assert sum(part.stopwaitsecs for part in parts.values()) == stop_seconds(7) == 27
+    assert sum(part.stopwaitsecs for part in parts.values()) == stop_seconds(7) == 28
 
 
 def test_a_part_is_started_again_for_ever(node: Callable[..., Settings]) -> None:

@@ -1,23 +1,43 @@
--- Make the jobs due at once that an earlier process of this worker held when it died.
---   ARGV  worker, task, task ...
+-- Give back what a worker holds without running it.
+--   ARGV  worker, nonce, task, task ...
+--         nonce ''          all that an earlier process of this worker held when it died: due at
+--                           once; the lost attempts count as crashes when the jobs are claimed
+--         nonce of a claim  what that claim took, its answer having been lost: back as if it had
+--                           never been, no attempt and no crash
 --   ->    how many
--- Called before the first claim, when this worker certainly runs nothing. The lost attempts count
--- as crashes when the jobs are claimed. Looks at 10,000 entries a queue at most; what lies beyond
--- comes back by its lease.
-local worker = ARGV[1]
+-- Looks at 10,000 entries a queue at most; what lies beyond comes back by its lease.
+local worker, nonce = ARGV[1], ARGV[2]
 local now = clock()
-local recovered = 0
+local given_back = 0
 
-for i = 2, #ARGV do
-  local queue = QUEUE .. ARGV[i]
-  local later = redis.call('ZRANGEBYSCORE', queue, '(' .. whole(now), '+inf', 'LIMIT', 0, 10000)
+local function make_due(id, task)
+  redis.call('DEL', IN_PROGRESS .. id)
+  redis.call('ZADD', QUEUE .. task, now, id)
+  wake_worker(task)
+end
+
+local function undo(id, task)
+  local meta = load_meta(id)
+  redis.call('DECR', RETRY .. id)
+  put_back(id, task, meta, 0, now)
+  if meta.key then leave_place(id, task, meta.key, now) end
+  wake_worker(task)
+end
+
+local function is_of_claim(token)
+  return string.find(token, ':' .. worker .. ':' .. nonce .. '.', 1, true)
+end
+
+for i = 3, #ARGV do
+  local task = ARGV[i]
+  local later = redis.call('ZRANGEBYSCORE', QUEUE .. task, '(' .. whole(now), '+inf',
+    'LIMIT', 0, 10000)
   for _, id in ipairs(later) do
     local holder, token = unpack(redis.call('HMGET', META .. id, 'worker', 'token'))
-    if holder == worker and token then
-      redis.call('DEL', IN_PROGRESS .. id)
-      redis.call('ZADD', queue, now, id)
-      recovered = recovered + 1
+    if holder == worker and token and (nonce == '' or is_of_claim(token)) then
+      if nonce == '' then make_due(id, task) else undo(id, task) end
+      given_back = given_back + 1
     end
   end
 end
-return recovered
+return given_back

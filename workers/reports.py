@@ -1,0 +1,91 @@
+"""How an attempt ended is told to the queue, for sure and once."""
+
+import asyncio
+import logging
+
+from config.logs import event
+from workers.outbox import Outbox
+from workers.outcome import Ending, Outcome, StopReason
+from workers.queue.broker import Broker
+from workers.queue.errors import QueueUnavailableError
+from workers.queue.listeners import reconnect_delays
+from workers.queue.records import ClaimedJob, State, Verdict
+
+log = logging.getLogger("fasttask.worker")
+
+
+class Reporter:
+    """Hands in outcomes. While the queue server is away they wait, in memory and on disk."""
+
+    def __init__(self, broker: Broker, outbox: Outbox) -> None:
+        self._broker = broker
+        self._outbox = outbox
+
+    async def report(self, job: ClaimedJob, outcome: Outcome, seconds: float) -> None:
+        """Hand in an outcome, however long that takes. ``seconds`` is how long the job ran."""
+        verdict = await self._insist(job, outcome)
+        _log_end(job, outcome, verdict, seconds)
+
+    async def replay(self) -> int:
+        """Hand in what an earlier process of this node could not; how many outcomes.
+
+        Raises:
+            QueueUnavailableError: the queue server is away; nothing is lost.
+        """
+        number = 0
+        for job, outcome in self._outbox.kept():
+            verdict = await self._hand_in(job, outcome)
+            event(log, logging.INFO, "outcome_replayed", job=job.id, task=job.task, verdict=verdict)
+            self._outbox.forget(job)
+            number += 1
+        return number
+
+    async def _insist(self, job: ClaimedJob, outcome: Outcome) -> Verdict | None:
+        """Repeat until the queue server has answered."""
+        waiting = False
+        for delay in reconnect_delays():
+            try:
+                verdict = await self._hand_in(job, outcome)
+            except QueueUnavailableError as error:
+                event(log, logging.WARNING, "outcome_waits", job=job.id, task=job.task, why=error)
+                waiting = waiting or await self._keep(job, outcome)
+                await asyncio.sleep(delay)
+            else:
+                if waiting:
+                    await asyncio.to_thread(self._outbox.forget, job)
+                return verdict
+        raise AssertionError("the delays are endless")
+
+    async def _keep(self, job: ClaimedJob, outcome: Outcome) -> bool:
+        """Put an outcome on the disk; False if that failed, and it is in memory only."""
+        try:
+            await asyncio.to_thread(self._outbox.keep, job, outcome)
+        except OSError as error:
+            event(log, logging.ERROR, "outcome_not_kept", job=job.id, task=job.task, why=error)
+            return False
+        return True
+
+    async def _hand_in(self, job: ClaimedJob, outcome: Outcome) -> Verdict | None:
+        """Tell the queue how an attempt ended; None if there is nothing to tell."""
+        match outcome.ending:
+            case Ending.SUCCESS:
+                return await self._broker.finish(job, State.SUCCESS, outcome.result)
+            case Ending.CRASHED:
+                return await self._broker.release(job, crash=outcome.text)
+            case Ending.KILLED if outcome.reason is StopReason.SHUTDOWN:
+                return await self._broker.release(job)
+            case Ending.KILLED if outcome.reason is StopReason.LEASE_LOST:
+                return None
+            case Ending.KILLED if outcome.reason is StopReason.REVOKED:
+                return await self._broker.finish(job, State.REVOKED, outcome.result)
+        readable = outcome.ending is not Ending.UNREADABLE
+        return await self._broker.finish(job, State.FAILURE, outcome.result, readable=readable)
+
+
+def _log_end(job: ClaimedJob, outcome: Outcome, verdict: Verdict | None, seconds: float) -> None:
+    """The one line that tells how an attempt ended."""
+    succeeded = outcome.ending is Ending.SUCCESS
+    level = logging.INFO if succeeded and verdict is Verdict.OK else logging.WARNING
+    why = {} if succeeded else {"why": outcome.text.strip().rpartition("\n")[2][:200]}
+    event(log, level, "job_ended", job=job.id, task=job.task, attempt=job.attempt,
+          ending=outcome.ending.name, verdict=verdict, seconds=seconds, **why)  # fmt: skip
