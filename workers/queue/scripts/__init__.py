@@ -23,22 +23,27 @@ class Script:
     sha: str
 
 
-def _load(name: str) -> Script:
+# Runs on a server that is at its memory limit: only then does a worker that is alive keep its jobs
+# and hand in their results. See https://valkey.io/topics/eval-intro/#eval-flags.
+WITHOUT_LIMIT = "#!lua flags=allow-oom\n"
+
+
+def _load(name: str, *, head: str = "") -> Script:
     parts = (FOLDER / "shared.lua").read_text(), (FOLDER / f"{name}.lua").read_text()
-    source = lua_constants() + "\n".join(parts)
+    source = head + lua_constants() + "\n".join(parts)
     # SHA-1 is what Redis calls its scripts by: https://valkey.io/commands/evalsha/
     return Script(name, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-ANNOUNCE = _load("announce")
-CLAIM = _load("claim")
+ANNOUNCE = _load("announce", head=WITHOUT_LIMIT)
+CLAIM = _load("claim", head=WITHOUT_LIMIT)
 CREATE = _load("create")
-FINISH = _load("finish")
+FINISH = _load("finish", head=WITHOUT_LIMIT)
 READ = _load("read")
-RECOVER = _load("recover")
-RELEASE = _load("release")
-RENEW = _load("renew")
-REVOKE = _load("revoke")
+RECOVER = _load("recover", head=WITHOUT_LIMIT)
+RELEASE = _load("release", head=WITHOUT_LIMIT)
+RENEW = _load("renew", head=WITHOUT_LIMIT)
+REVOKE = _load("revoke", head=WITHOUT_LIMIT)
 STATISTICS = _load("statistics")
 
 ALL = (ANNOUNCE, CLAIM, CREATE, FINISH, READ, RECOVER, RELEASE, RENEW, REVOKE, STATISTICS)

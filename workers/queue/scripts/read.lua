@@ -14,7 +14,8 @@ if not meta.task and not has_job then return {'UNKNOWN'} end
 
 local notify = ' ' .. (meta.notify or '')
 if gateway ~= '' and not string.find(notify, ' ' .. gateway .. ' ', 1, true) then
-  redis.call('HSET', META .. id, 'notify', (meta.notify or '') .. gateway .. ' ')
+  -- Not if the server takes no writes for now: who waits looks again by himself.
+  redis.pcall('HSET', META .. id, 'notify', (meta.notify or '') .. gateway .. ' ')
 end
 return {
   has_job and 'OPEN' or 'EXPIRED',
