@@ -129,10 +129,12 @@ async def test_a_full_server_takes_no_jobs_but_everything_else(
     finished, released, kept = [await created_and_claimed(own_broker) for _ in range(3)]
     waiting = new_job()
     await own_broker.create(waiting)
+    running_id = await own_broker.running_id(None, "made")
     await own_redis.config_set("maxmemory", "1mb")
 
     with pytest.raises(QueueFullError):
         await own_broker.create(new_job())
+    assert await own_broker.running_id(None, "other") == running_id
     assert await own_broker.announce(WORKER, {"name": WORKER}, 60) == 1
     assert await own_broker.renew([kept], 60) == [Lease.OK]
     assert await own_broker.finish(finished, State.SUCCESS, b'{"total":1}') is Verdict.OK
