@@ -16,8 +16,11 @@ OTHER = "worker@there-2"
 
 _numbers = itertools.count(1)
 
-# What may stay when all jobs have ended: results until they expire, counters, and a wake-up a task.
-KEPT = (keys.RESULT, keys.TOTALS, keys.SNAPSHOTS, keys.SLOTS, keys.WAKE)
+# What may stay when all jobs have ended: results and idempotency keys until they expire, counters,
+# dead letters, and a wake-up a task.
+KEPT = (
+    keys.RESULT, keys.IDEMPOTENCY, keys.TOTALS, keys.SNAPSHOTS, keys.SLOTS, keys.DEAD, keys.WAKE,
+)  # fmt: skip
 
 
 def new_job(job_id: str = "", task: str = TASK, **fields: Any) -> NewJob:

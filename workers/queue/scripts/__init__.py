@@ -33,12 +33,17 @@ def _load(name: str) -> Script:
 ANNOUNCE = _load("announce")
 CLAIM = _load("claim")
 CREATE = _load("create")
+DEAD_LETTERS = _load("dead_letters")
 FINISH = _load("finish")
 READ = _load("read")
 RECOVER = _load("recover")
 RELEASE = _load("release")
 RENEW = _load("renew")
+REPLAY = _load("replay")
 REVOKE = _load("revoke")
 STATISTICS = _load("statistics")
 
-ALL = (ANNOUNCE, CLAIM, CREATE, FINISH, READ, RECOVER, RELEASE, RENEW, REVOKE, STATISTICS)
+ALL = (
+    ANNOUNCE, CLAIM, CREATE, DEAD_LETTERS, FINISH, READ, RECOVER, RELEASE, RENEW, REPLAY, REVOKE,
+    STATISTICS,
+)  # fmt: skip
