@@ -3,6 +3,7 @@
 Names that begin with ``arq:`` are arq's own and keep arq's formats, so that its standard client
 reads them. Names that begin with ``ft:`` are ours. The scripts get the same names: see
 :func:`lua_constants`. All times are milliseconds since 1970 by the queue server's clock.
+"As long as the job" means: until it has ended, and then until its result expires.
 """
 
 import json
@@ -16,8 +17,8 @@ RETRY = "arq:retry:"  #: + id. string, number of attempts so far; until the end
 ABORT = "arq:abort"  #: zset id -> when an arq client asked to abort it; until the end
 
 META = "ft:meta:"  #: + id. hash, what is known of an unfinished job; see shared.lua
-IDEMPOTENCY = (  #: + idempotency(). string, digest of a body, blank, id of the job it made. As long
-    "ft:idempotency:"  #: as that job and then its result
+IDEMPOTENCY = (
+    "ft:idempotency:"  #: + idempotency(). string, body's digest and id; as long as the job
 )
 DEAD = "ft:dead"  #: zset id -> when it ended so; at most 10,000. Goes 30 days after the last one
 DEAD_LETTER = "ft:dead:"  #: + id. hash, a job that cannot be run, see shared.lua; 30 days
