@@ -10,6 +10,7 @@ from deploy.gateway import Answer, Gateway, GatewayError
 from deploy.terminal import say
 
 PATH = "/dead_letters"
+LONGEST_REASON = 200  # characters of a row
 HEAD = ("id", "task", "when", "attempts", "reason")
 
 
@@ -31,7 +32,8 @@ class Letter:
     def row(self) -> tuple[str, ...]:
         """Its cells in the table; of the reason the last line, which says what it was."""
         last_line = self.reason.strip().rpartition("\n")[2]
-        return self.id, self.task, self.died_at, str(self.attempts), last_line
+        cells = self.id, self.task, self.died_at, str(self.attempts), last_line[:LONGEST_REASON]
+        return tuple(map(_printable, cells))
 
 
 def dead_letters(settings: Settings, limit: int, replayed: str | None) -> int:
@@ -86,3 +88,8 @@ def _letter(record: dict[str, Any]) -> Letter:
     return Letter(
         record["id"], record["task"], record["died_at"], record["attempts"], record["reason"]
     )
+
+
+def _printable(text: str) -> str:
+    """Whatever a task wrote, it must not steer the terminal that shows it."""
+    return "".join(character if character.isprintable() else "?" for character in text)
