@@ -38,6 +38,9 @@ class Letter:
 
 def dead_letters(settings: Settings, limit: int, replayed: str | None) -> int:
     """Show the latest dead letters, or run the one called ``replayed``; the exit status."""
+    if not settings.has_api:
+        say("this node has no API; use this command on the master")
+        return 1
     gateway = Gateway(settings)
     try:
         say(*(_replay(gateway, replayed) if replayed else _show(gateway, limit)))

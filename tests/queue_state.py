@@ -41,6 +41,12 @@ async def claim_one(broker: Broker, worker: str = WORKER, task: str = TASK) -> C
     return claim.jobs[0]
 
 
+async def enqueue_by_arq(redis: ArqRedis, job_id: str, task: str = TASK, **params: Any) -> None:
+    """A job of an arq client, due now: arq rounds, so by its own time that may be a ms ahead."""
+    await redis.enqueue_job(task, _job_id=job_id, _queue_name=keys.queue(task), **params)
+    await make_due(redis, job_id, task)
+
+
 async def created_and_claimed(broker: Broker, job: NewJob | None = None) -> ClaimedJob:
     """A job that runs on WORKER."""
     job = job or new_job()

@@ -13,6 +13,7 @@ from tests.queue_state import (
     assert_nothing_left,
     claim_one,
     created_and_claimed,
+    enqueue_by_arq,
     lapse,
     limited,
     new_job,
@@ -256,7 +257,7 @@ async def test_a_replay_keeps_the_concurrency_key(broker: Broker) -> None:
 async def test_a_replay_of_an_arq_clients_job_is_checked_again(
     broker: Broker, redis: ArqRedis
 ) -> None:
-    await redis.enqueue_job(TASK, _job_id="theirs", _queue_name=keys.queue(TASK), a=1)
+    await enqueue_by_arq(redis, "theirs", a=1)
     for _ in range(CRASH_LIMIT):
         await broker.release(await claim_one(broker), crash="crash")
     await broker.replay("theirs", "new")

@@ -15,7 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from redis.asyncio.connection import UnixDomainSocketConnection
 
 from tests.queue_server import QueueServer
-from tests.queue_state import assert_nothing_left, limited, new_job
+from tests.queue_state import assert_nothing_left, enqueue_by_arq, limited, new_job
 from workers.queue import keys
 from workers.queue.broker import CRASH_LIMIT, Broker
 from workers.queue.errors import KeyReusedError
@@ -132,8 +132,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(task=st.sampled_from(TASKS))
     def enqueue_by_arq(self, task: str) -> None:
         job_id = f"j{len(self.jobs)}"
-        queue = keys.queue(task)
-        self._do(self.redis.enqueue_job(task, _job_id=job_id, _queue_name=queue, a=1))
+        self._do(enqueue_by_arq(self.redis, job_id, task, a=1))
         self.jobs[job_id] = Model(task, "")
 
     @precondition(lambda self: self.jobs)

@@ -1,8 +1,11 @@
 """The table of dead letters."""
 
+from collections.abc import Callable
+
 import pytest
 
-from deploy.dead_letters import Letter, table
+from config.settings import Settings
+from deploy.dead_letters import Letter, dead_letters, table
 
 
 def letter(**fields: object) -> Letter:
@@ -30,3 +33,14 @@ def test_columns_are_as_wide_as_they_need_to_be() -> None:
 )
 def test_of_a_reason_the_last_line_is_shown(reason: str, shown: str) -> None:
     assert letter(reason=reason).row[-1] == shown
+
+
+def test_a_worker_refers_to_its_master(
+    node: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = node(
+        node_type="distributed_worker", master_host="m", task_queue_port=1, task_queue_passwd="p"
+    )
+
+    assert dead_letters(settings, 10, None) == 1
+    assert "master" in capsys.readouterr().out
