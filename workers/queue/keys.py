@@ -21,7 +21,7 @@ IDEMPOTENCY = (
     "ft:idempotency:"  #: + idempotency(). string, body's digest and id; as long as the job
 )
 DEAD = "ft:dead"  #: zset id -> when it ended so; at most 10,000. Goes 30 days after the last one
-DEAD_LETTER = "ft:dead:"  #: + id. hash, a job that cannot be run, see shared.lua; 30 days
+DEAD_LETTER = "ft:dead:"  #: + id. hash, a job that cannot be run, see letters.lua; 30 days
 WAKE = "ft:wake:"  #: + task. list of at most one token: "there is work"; idle workers block on it
 HOLDERS = (
     "ft:holders:"  #: + task:key. zset id -> when its place in the concurrency key is free again

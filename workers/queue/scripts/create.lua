@@ -10,10 +10,6 @@
 local id, task, params, owner, notify, idempotency, body, key, limit, countdown, expire =
   unpack(ARGV)
 
-local function exists(job_id)
-  return redis.call('EXISTS', RESULT .. job_id, META .. job_id, JOB .. job_id) > 0
-end
-
 if idempotency ~= '' then
   local held = redis.call('GET', IDEMPOTENCY .. idempotency) or ''
   local earlier_body, earlier_id = held:match('^(%S+) (.+)$')
@@ -24,7 +20,7 @@ if idempotency ~= '' then
 end
 if exists(id) then return {'TAKEN'} end
 
-local now = clock()
+local now = whole(clock())
 local fields = {}
 if notify ~= '' then
   fields = {'notify', notify .. ' '}
@@ -40,6 +36,6 @@ if idempotency ~= '' then
   fields[#fields + 1] = idempotency
 end
 local job = table.concat({
-  '{"t":null,"f":"', task, '","a":[],"k":', params, ',"et":', whole(now), ',"v":true}'})
+  '{"t":null,"f":"', task, '","a":[],"k":', params, ',"et":', now, ',"v":true}'})
 store_job(id, task, job, owner, fields, now)
-return {'NEW', whole(now)}
+return {'NEW', now}

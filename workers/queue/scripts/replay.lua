@@ -4,7 +4,7 @@
 --         {'UNREADABLE'} if what is stored in it cannot be run: the letter stays
 -- The stored parameters are copied as they are, for Lua has no integers of any size.
 local letter_id, id = ARGV[1], ARGV[2]
-local now = clock()
+local now = whole(clock())
 
 local task, owner, job, readable = unpack(redis.call('HMGET', DEAD_LETTER .. letter_id,
   'task', 'owner', 'job', 'readable'))
@@ -17,7 +17,7 @@ end
 if readable ~= '1' or not is_job() then return {'UNREADABLE'} end
 
 -- Its time of creation stands at the end, before our mark "v"; see create.lua.
-local renewed = job:gsub(',"et": ?%d+(,"v":true)}$', ',"et":' .. whole(now) .. '%1}')
+local renewed = job:gsub(',"et": ?%d+(,"v":true)}$', ',"et":' .. now .. '%1}')
 local fields = {}
 local places = {'key', 'limit', 'countdown', 'expire'}
 for i, value in ipairs(redis.call('HMGET', DEAD_LETTER .. letter_id, unpack(places))) do
@@ -28,4 +28,4 @@ for i, value in ipairs(redis.call('HMGET', DEAD_LETTER .. letter_id, unpack(plac
 end
 store_job(id, task, renewed, owner, fields, now)
 drop_letters({letter_id})
-return {'NEW', whole(now), task, owner}
+return {'NEW', now, task, owner}
