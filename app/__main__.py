@@ -4,12 +4,15 @@ The supervisor opens the listening socket and hands it to every API process as s
 that one that is replaced loses no connection that waits. Without such a socket one is opened here.
 """
 
+import asyncio
 import logging
 import socket
 import sys
+from functools import partial
 
 import uvicorn
 
+from app.connections import Connection, Loop, Senders
 from app.main import create_app
 from config.errors import ConfigurationError
 from config.logs import configure_logging, event
@@ -37,8 +40,8 @@ def main() -> int:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            loop="uvloop",
-            http="httptools",
+            http=partial(Connection, senders=Senders(settings)),  # type: ignore[arg-type]
+            ws="none",
             ssl_keyfile=settings.ssl_keyfile,
             ssl_certfile=settings.ssl_certfile,
             log_config=None,
@@ -48,7 +51,8 @@ def main() -> int:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
     )
-    server.run(sockets=[listening_socket(settings)])
+    with asyncio.Runner(loop_factory=lambda: Loop(settings.request_read_seconds)) as runner:
+        runner.run(server.serve(sockets=[listening_socket(settings)]))
     return 0
 
 

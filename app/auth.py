@@ -14,13 +14,17 @@ from pathlib import Path
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import UnauthorizedError, answer
+from app.errors import ApiError, TooManyTriesError, UnauthorizedError, answer
+from app.tries import Pace, Tries
 from config.logs import event
 
 log = logging.getLogger("fasttask.app")
 
 ANONYMOUS = "Anonymous"
 LOOK_SECONDS = 0.5  # how often the users file is looked at; a change counts within 2 s
+# From one address as one user: ten wrong passwords, then ten a minute. As anybody: more.
+PACE_AS_A_USER = Pace(burst=10, seconds=6)
+PACE_FROM_AN_ADDRESS = Pace(burst=100, seconds=1)
 Fingerprint = tuple[int, int, int, int]
 
 
@@ -43,8 +47,8 @@ class UsersFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: Fingerprint | None = None
-        self._verified: dict[bytes, str] = {}
         self.users = Users()
+        self._forget()
         self.look()
 
     def look(self) -> None:
@@ -56,10 +60,16 @@ class UsersFile:
         self._seen = fingerprint
         if changed or fingerprint is None:
             self.users = self._read() if fingerprint is not None else Users()
-            self._verified = {}
+            self._forget()
         if changed:
             event(log, logging.INFO, "users_read", users=len(self.users.passwords),
                   locked=self.users.locked)  # fmt: skip
+
+    def _forget(self) -> None:
+        """Forget who had a right or a wrong password."""
+        self._verified: set[bytes] = set()
+        self._tries_as = Tries(PACE_AS_A_USER)
+        self._tries_from = Tries(PACE_FROM_AN_ADDRESS)
 
     async def watch(self) -> None:
         """Look at the file again and again, for as long as the gateway runs."""
@@ -67,28 +77,42 @@ class UsersFile:
             await asyncio.sleep(LOOK_SECONDS)
             await asyncio.to_thread(self.look)
 
-    def user_of(self, authorization: bytes | None) -> str:
-        """The name of the user behind an Authorization header.
+    def user_of(self, authorization: bytes | None, address: str = "") -> str:
+        """The name of the user behind an Authorization header that came from ``address``.
 
         Raises:
             UnauthorizedError: credentials are asked for, and these are none or wrong.
+            TooManyTriesError: they were wrong too often: these were not even looked at.
         """
         if self.users.everybody_may:
             return ANONYMOUS
         if authorization is None or self.users.locked:
             raise UnauthorizedError
-        if authorization not in self._verified:
-            self._verified[authorization] = self._verify(authorization)
-        return self._verified[authorization]
-
-    def _verify(self, authorization: bytes) -> str:
         name, password = _credentials(authorization)
+        verified = self._verified  # if the file changes meanwhile, another set takes its place
+        # Before it is known whether they are right, or the answer would tell.
+        if (seconds := self._tries_as.wait_seconds((address, name))) > 0:
+            raise TooManyTriesError(seconds)
+        if authorization in verified:  # users are let in from where somebody else guesses
+            return name
+        if (seconds := self._tries_from.wait_seconds(address)) > 0:
+            raise TooManyTriesError(seconds)
+        try:
+            self._verify(name, password)
+        except UnauthorizedError:
+            self._tries_as.failed((address, name))
+            self._tries_from.failed(address)
+            raise
+        self._tries_as.forgive((address, name))
+        verified.add(authorization)
+        return name
+
+    def _verify(self, name: str, password: str) -> None:
         expected = self.users.passwords.get(name)
         # An unknown name costs the same comparison as a wrong password.
         matches = hmac.compare_digest(password.encode(), (expected or "\0").encode())
         if expected is None or not matches:
             raise UnauthorizedError
-        return name
 
     def _fingerprint(self) -> Fingerprint | None:
         try:
@@ -116,13 +140,13 @@ class Authentication:
         self._users = users
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Identify the user or answer 401."""
+        """Identify the user or answer 401 or 429."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            user = self._users.user_of(_authorization(scope))
-        except UnauthorizedError as error:
+            user = self._users.user_of(_authorization(scope), _address(scope))
+        except ApiError as error:
             refusal = answer(error.status, str(error), error.headers)
             await refusal(scope, receive, send)
             return
@@ -132,6 +156,10 @@ class Authentication:
 
 def _authorization(scope: Scope) -> bytes | None:
     return next((value for name, value in scope["headers"] if name == b"authorization"), None)
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _credentials(authorization: bytes) -> tuple[str, str]:

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import orjson
@@ -24,7 +26,7 @@ class ApiError(Exception):
     """Base of the errors that are the client's to mend. The docstring is the default detail."""
 
     status: ClassVar[int] = 400
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail or (self.__doc__ or "").strip())
@@ -34,7 +36,17 @@ class UnauthorizedError(ApiError):
     """wrong or no credentials; send a user's name and password by HTTP Basic"""
 
     status = 401
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Basic realm="FastTask"'}
+    headers = MappingProxyType({"WWW-Authenticate": 'Basic realm="FastTask"'})
+
+
+class TooManyTriesError(ApiError):
+    """too many wrong passwords; try again later"""
+
+    status = 429
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(math.ceil(wait_seconds))}
 
 
 class NotFoundError(ApiError):
@@ -51,6 +63,18 @@ class ForbiddenFileError(ApiError):
 
 class FileNameError(ApiError):
     """not a file name"""
+
+    status = 400
+
+
+class UnsupportedEncodingError(ApiError):
+    """compressed bodies are not supported; send it without Content-Encoding"""
+
+    status = 415
+
+
+class FormError(ApiError):
+    """a multipart form with one file in its field `file` is needed"""
 
     status = 400
 

@@ -1,6 +1,7 @@
 """Uploaded and downloadable files: what FILES_DIR holds, except FastTask's own folder."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import unicodedata
@@ -11,10 +12,10 @@ from pathlib import Path, PurePosixPath
 import aiofiles
 
 from app.errors import FileNameError, ForbiddenFileError, NotFoundError, StorageFullError
+from app.incoming import open_locked, remove_abandoned
 from config.settings import Settings
 
 LONGEST_NAME = 255  # bytes, on every common file system
-CHUNK = 1 << 20
 
 
 class FileStore:
@@ -35,20 +36,25 @@ class FileStore:
             StorageFullError: the disk is full.
         """
         stored = stored_name(name)
-        self._incoming.mkdir(exist_ok=True)
         temporary = self._incoming / stored
         try:
-            async with aiofiles.open(temporary, "wb") as file:
+            self._incoming.mkdir(exist_ok=True)
+            async with aiofiles.open(temporary, "xb", opener=open_locked) as file:
                 async for chunk in chunks:
                     await file.write(chunk)
-            await asyncio.to_thread(os.replace, temporary, self._root / stored)
+                await file.flush()
+                await asyncio.to_thread(os.replace, temporary, self._root / stored)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise StorageFullError from None
             raise
         finally:
-            await asyncio.to_thread(temporary.unlink, missing_ok=True)
+            await asyncio.to_thread(_forget, temporary)
         return stored
+
+    def remove_unfinished(self) -> int:
+        """Remove what gateways that were killed have left of uploads; how many files."""
+        return remove_abandoned(self._incoming)
 
     async def find(self, name: str) -> Path:
         """The file of this name.
@@ -72,6 +78,11 @@ class FileStore:
         if not is_file:
             raise NotFoundError(f"no file {relative}")
         return path
+
+
+def _forget(temporary: Path) -> None:
+    with contextlib.suppress(OSError):  # moved, or never made
+        temporary.unlink()
 
 
 def stored_name(name: str) -> str:

@@ -53,8 +53,10 @@ async def running_services(
             *duties,
         )
     ]
+    files = FileStore(settings)
+    await asyncio.to_thread(files.remove_unfinished)
     try:
-        yield Services(settings, broker, jobs, FileStore(settings))
+        yield Services(settings, broker, jobs, files)
     finally:
         await _end(background, redis)
 

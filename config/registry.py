@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 
 from config.errors import ConfigurationError
 from config.task_names import NAME_PATTERN
@@ -68,6 +68,9 @@ def _load_task(path: Path) -> TaskSpec:
     module = _import(path, name)
     params = _model(module, path, "Params")
     result = _model(module, path, "Result")
+    for field, problem in unfaithful_fields(params):
+        remedy = "a task would not get the value: use another type or remove the option"
+        raise TaskFileError(path, _line_of_field(tree, field), problem, remedy)
     function = getattr(module, name, None)
     for problem, remedy in _function_problems(function, name, params):
         raise TaskFileError(path, line, problem, remedy)
@@ -159,6 +162,41 @@ def _model(module: ModuleType, path: Path, name: str) -> type[BaseModel]:
             )
         return model
     raise TaskFileError(path, 1, f"holds no {name} model", f"add: class {name}(pydantic.BaseModel)")
+
+
+def unfaithful_fields(
+    model: type[BaseModel], seen: frozenset[type[BaseModel]] = frozenset()
+) -> Iterator[tuple[str, str]]:
+    """Fields whose value pydantic hides or leaves out when it writes JSON: name and problem."""
+    for name, field in model.model_fields.items():
+        if field.exclude or getattr(field, "exclude_if", None) is not None:
+            yield name, f"{model.__name__}.{name} is left out of JSON (exclude)"
+        for part in _parts_of(field.annotation):
+            if issubclass(part, Secret | SecretStr | SecretBytes):
+                yield name, f"{model.__name__}.{name} is masked in JSON ({part.__name__})"
+            elif issubclass(part, BaseModel) and part not in seen:
+                yield from unfaithful_fields(part, seen | {part, model})
+
+
+def _parts_of(annotation: Any) -> Iterator[type]:
+    """All classes that a type is made of."""
+    origin = get_origin(annotation)
+    if isinstance(origin or annotation, type):
+        yield origin or annotation
+    aliased = getattr(annotation, "__value__", None)  # of `type X = ...`
+    for part in (*get_args(annotation), *([aliased] if aliased else [])):
+        yield from _parts_of(part)
+
+
+def _line_of_field(tree: ast.Module, field: str) -> int:
+    lines = (
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and node.target.id == field
+    )
+    return next(lines, 1)
 
 
 def _function_problems(

@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(default_factory=_cpu_count, ge=1, le=1024)
     worker_tag: str = Field("worker", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     worker_jobs_per_child: int = Field(1000, ge=1)
+    max_result_bytes: int = Field(64 * 2**20, ge=1024, le=256 * 2**20)
     lease_seconds: Seconds = 30
     heartbeat_seconds: Seconds = 5
     grace_seconds: float = Field(5, ge=0, le=3600)
@@ -111,6 +112,8 @@ class Settings(BaseSettings):
     uvicorn_workers: int = Field(default_factory=_cpu_count, ge=1, le=256)
     api_host: str = ""  # every address on a master, else loopback
     api_port: Port = 9001
+    max_connections: int = Field(4096, ge=16)
+    request_read_seconds: Seconds = 20
     max_body_bytes: int = Field(16 * 2**20, ge=1024)
     max_upload_bytes: int = Field(4 * 2**30, ge=1024)
     api_docs: bool = True

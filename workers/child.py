@@ -11,6 +11,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -36,15 +37,21 @@ class ResultMismatchError(Exception):
     """The function returned something else than a Result; the message names the fields."""
 
 
-def serve_jobs(
-    connection: socket.socket, specs: Mapping[str, TaskSpec], soft_limit_seconds: float
-) -> None:
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """What one job may take up."""
+
+    soft_seconds: float  #: then SoftTimeLimitExceeded is raised inside the function
+    result_bytes: int  #: of a Result as JSON
+
+
+def serve_jobs(connection: socket.socket, specs: Mapping[str, TaskSpec], limits: JobLimits) -> None:
     """Answer every job that comes over ``connection`` with its outcome, until it closes."""
     become_a_task_process()
     own_pid = os.getpid()
     for frame in read_frames(connection):
         task, _, job = frame.partition(b"\0")
-        outcome = run_job(specs[task.decode()], job, soft_limit_seconds)
+        outcome = run_job(specs[task.decode()], job, limits)
         if os.getpid() != own_pid:  # the task forked and its copy returned: it must not answer
             os._exit(0)
         connection.sendall(framed(outcome.ending.value, outcome.result))
@@ -62,7 +69,7 @@ def become_a_task_process() -> None:
         sys.modules["numpy"].random.seed()
 
 
-def run_job(spec: TaskSpec, job: bytes, soft_limit_seconds: float) -> Outcome:
+def run_job(spec: TaskSpec, job: bytes, limits: JobLimits) -> Outcome:
     """Run one stored job; its outcome, whatever happens."""
     try:
         arguments = read_arguments(spec, job)
@@ -71,9 +78,9 @@ def run_job(spec: TaskSpec, job: bytes, soft_limit_seconds: float) -> Outcome:
     except BaseException as error:
         return outcome_of_text(Ending.FAILURE, describe(error, skip=1))
     try:
-        with soft_time_limit(soft_limit_seconds):
+        with soft_time_limit(limits.soft_seconds):
             returned = spec.function(**arguments)
-        return Outcome(Ending.SUCCESS, checked_result(spec, returned))
+        return Outcome(Ending.SUCCESS, checked_result(spec, returned, limits.result_bytes))
     except ResultMismatchError as error:
         return outcome_of_text(Ending.FAILURE, str(error))
     except SoftTimeLimitExceeded as error:
@@ -102,11 +109,12 @@ def read_arguments(spec: TaskSpec, job: bytes) -> dict[str, Any]:
     return params.model_dump(mode="json", by_alias=False, exclude_computed_fields=True)
 
 
-def checked_result(spec: TaskSpec, returned: Any) -> bytes:
+def checked_result(spec: TaskSpec, returned: Any, most_bytes: int) -> bytes:
     """What the function returned, checked against Result, as JSON.
 
     Raises:
-        ResultMismatchError: it does not match, the message names the fields; or it is no JSON.
+        ResultMismatchError: it does not match, the message names the fields; it is no JSON, or
+            more of it than ``most_bytes``.
     """
     value = returned.model_dump() if isinstance(returned, BaseModel) else returned
     try:
@@ -118,10 +126,17 @@ def checked_result(spec: TaskSpec, returned: Any) -> bytes:
         text = f"{spec.name} returned what does not match Result: {wrong}"
         raise ResultMismatchError(text) from None
     try:
-        return result.model_dump_json(by_alias=True).encode()
+        written = result.model_dump_json(by_alias=True).encode()
     except PydanticSerializationError as error:  # such as half a surrogate pair
         text = f"{spec.name} returned what cannot be written as JSON: {error}"
         raise ResultMismatchError(text) from None
+    if len(written) > most_bytes:
+        text = (
+            f"{spec.name} returned a result of {len(written)} bytes as JSON, more than "
+            f"MAX_RESULT_BYTES={most_bytes}; return the name of a file below FILES_DIR instead"
+        )
+        raise ResultMismatchError(text)
+    return written
 
 
 def describe(error: BaseException, skip: int) -> str:

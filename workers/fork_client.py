@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from config.logs import event
+from workers.child import JobLimits
 from workers.child_handle import ChildHandle
 from workers.fork_server import LARGEST_PACKET
 
@@ -34,7 +35,7 @@ class ForkPlan:
 
     tasks_dir: Path
     tasks: tuple[str, ...]
-    soft_limit_seconds: float
+    limits: JobLimits
     environment: Mapping[str, str]
 
 
@@ -62,7 +63,7 @@ class ForkClient:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "workers.fork_server", str(theirs.fileno()),
                 str(os.getpid()), str(self._plan.tasks_dir), ",".join(self._plan.tasks),
-                str(self._plan.soft_limit_seconds),
+                str(self._plan.limits.soft_seconds), str(self._plan.limits.result_bytes),
                 stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()],
                 start_new_session=True, env=dict(self._plan.environment),
             )  # fmt: skip

@@ -34,7 +34,7 @@ import orjson
 from config.errors import ConfigurationError
 from config.parent import die_with_parent
 from config.registry import TaskSpec, load_tasks
-from workers.child import serve_jobs
+from workers.child import JobLimits, serve_jobs
 
 LARGEST_PACKET = 64 * 1024
 
@@ -44,11 +44,11 @@ Loader = Callable[[], Mapping[str, TaskSpec]]
 class ForkServer:
     """Forks, kills and reaps children for the process at the other end of ``control``."""
 
-    def __init__(self, control: socket.socket, load: Loader, soft_limit_seconds: float) -> None:
-        """``load`` gives a child its tasks; ``soft_limit_seconds`` is for each job."""
+    def __init__(self, control: socket.socket, load: Loader, limits: JobLimits) -> None:
+        """``load`` gives a child its tasks; ``limits`` are for each job."""
         self._control = control
         self._load = load
-        self._soft_limit = soft_limit_seconds
+        self._limits = limits
         self._pid = os.getpid()
         self._children: set[int] = set()
         self._bell_reader, self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -101,7 +101,7 @@ class ForkServer:
             os.close(self._bell)
             os.close(self._bell_reader)
             die_with_parent(parent=self._pid)
-            serve_jobs(connection, self._load(), self._soft_limit)
+            serve_jobs(connection, self._load(), self._limits)
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -139,7 +139,13 @@ class ForkServer:
 
 
 def main(
-    control_descriptor: str, parent: str, tasks_dir: str, names: str, soft_limit: str, *lazy: str
+    control_descriptor: str,
+    parent: str,
+    tasks_dir: str,
+    names: str,
+    soft_seconds: str,
+    result_bytes: str,
+    *lazy: str,
 ) -> None:
     """Serve children for the tasks ``names`` (comma-separated) of ``tasks_dir``.
 
@@ -160,7 +166,7 @@ def main(
             os.execv(sys.executable, [*sys.orig_argv, "lazy"])
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the children: no collector touches it
-    ForkServer(control, load, float(soft_limit)).serve()
+    ForkServer(control, load, JobLimits(float(soft_seconds), int(result_bytes))).serve()
 
 
 def _count_threads() -> int:

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from config.logs import event
 from config.settings import Settings, task_environment
+from workers.child import JobLimits
 from workers.first_of import first_of
 from workers.fork_client import ForkClient, ForkPlan
 from workers.identity import worker_name
@@ -77,7 +78,7 @@ class Worker(arq.Worker):
             ForkPlan(
                 settings.tasks_dir,
                 settings.loaded_tasks,
-                settings.soft_time_limit,
+                JobLimits(settings.soft_time_limit, settings.max_result_bytes),
                 task_environment(settings),
             )
         )

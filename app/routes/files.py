@@ -1,16 +1,29 @@
 """`/upload` and `/download`."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, UploadFile
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 
 from app.dependencies import FilesDep
-from app.files import CHUNK
 from app.routes.tasks import ERRORS
 from app.schemas import ErrorAnswer, UploadAnswer
+from app.strict_json import refuse_encoded
+from app.upload import Upload
 from config.settings import Settings
+
+FORM: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary"}},
+            }
+        }
+    },
+}
 
 
 def files_router(settings: Settings) -> APIRouter:
@@ -23,6 +36,7 @@ def files_router(settings: Settings) -> APIRouter:
             summary="Upload a file",
             responses={400: {"model": ErrorAnswer}, 507: {"model": ErrorAnswer}},
             max_body_size=settings.max_upload_bytes,
+            openapi_extra={"requestBody": FORM},
         )(_upload)
     if settings.api_file_download:
         router.get(
@@ -34,9 +48,11 @@ def files_router(settings: Settings) -> APIRouter:
     return router
 
 
-async def _upload(file: UploadFile, files: FilesDep) -> UploadAnswer:
+async def _upload(request: Request, files: FilesDep) -> UploadAnswer:
     """Store a file under a new name, which tasks find below FILES_DIR."""
-    return UploadAnswer(file_name=await files.save(file.filename or "", _chunks(file)))
+    refuse_encoded(request)
+    upload = Upload(request)
+    return UploadAnswer(file_name=await files.save(await upload.name(), upload.content()))
 
 
 async def _download(
@@ -45,8 +61,3 @@ async def _download(
     """A file that was uploaded or that a task wrote; ranges are supported."""
     path = await files.find(file_name)
     return FileResponse(path, filename=path.name)
-
-
-async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
-    while chunk := await file.read(CHUNK):
-        yield chunk

@@ -51,11 +51,16 @@ class Broker:
     async def running_id(self, wanted: str | None, made: str) -> str:
         """The cluster's RUNNING_ID: ``wanted`` if given, else the stored one, else ``made``."""
         try:
+            # Written only if need be: a server that is full can still be read.
+            stored: bytes | None = await self.redis.get(keys.RUNNING_ID)
             if wanted is not None:
-                await self.redis.set(keys.RUNNING_ID, wanted)
+                if stored != wanted.encode():
+                    await self.redis.set(keys.RUNNING_ID, wanted)
                 return wanted
-            await self.redis.set(keys.RUNNING_ID, made, nx=True)
-            stored: bytes = await self.redis.get(keys.RUNNING_ID)
+            if stored is None:
+                await self.redis.set(keys.RUNNING_ID, made, nx=True)
+                stored = await self.redis.get(keys.RUNNING_ID)
+            assert stored is not None
         except Exception as error:
             raise translated(error, "running id") from error
         return stored.decode()

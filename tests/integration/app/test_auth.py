@@ -154,3 +154,21 @@ def test_a_change_counts_within_two_seconds_without_restart(own_cluster: Cluster
         assert soon({(): 401})
         gateway.users_file.unlink()
         assert soon({(): 200})
+
+
+def test_who_guesses_passwords_is_told_to_wait_and_others_are_not(locked: Gateway) -> None:
+    def client_at(address: str) -> httpx.Client:
+        transport = httpx.HTTPTransport(verify=locked.context, local_address=address)
+        return httpx.Client(base_url=locked.url, transport=transport, trust_env=False)
+
+    with client_at("127.0.0.2") as guesser, client_at("127.0.0.3") as honest:
+        answers = [guesser.get("/healthz", auth=("user_A", f"{n}")) for n in range(200)]
+        statuses = [answer.status_code for answer in answers]
+
+        assert statuses[:10] == [401] * 10
+        assert statuses.count(429) >= 185
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 6
+        assert set(answers[-1].json()) == {"detail"}
+        assert guesser.get("/healthz", auth=GOOD).status_code == 429
+        assert guesser.get("/healthz", auth=("with", USERS["with"])).status_code == 200
+        assert honest.get("/healthz", auth=GOOD).status_code == 200

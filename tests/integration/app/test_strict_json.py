@@ -43,6 +43,7 @@ BODIES: dict[str, bytes] = {
     "objects 100,000 deep": (TASK % ('{"a":' * 100_000 + "1" + "}" * 100_000)).encode(),
     "100,000 open brackets": b"[" * 100_000,
     "an array 500 deep": (TASK % ("[" * 500 + "]" * 500)).encode(),
+    "the same name twice": b'{"how": "repeat", "text": "a", "text": "b"}',
     "wrong types only": b'{"how": {"repeat": [1, 2]}, "text": 9e999}',
 }
 
@@ -103,6 +104,7 @@ def test_a_compressed_body_is_refused(client: httpx.Client, encoding: str) -> No
     )
 
     assert is_refusal(answer)
+    assert answer.status_code == 415
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import pytest
 from arq.connections import ArqRedis
 
 from tests.queue_server import QueueServer
-from tests.queue_state import TASK, created_and_claimed, new_job
+from tests.queue_state import TASK, WORKER, created_and_claimed, new_job
 from tests.waiting import eventually
 from workers.queue.broker import Broker
 from workers.queue.connection import MOST_CONNECTIONS
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
 from workers.queue.listeners import EndOfJobs, Subscription
-from workers.queue.records import State
+from workers.queue.records import Lease, State, Verdict
 
 AWAY_WITHIN = 8.0  # seconds: connect and answer timeouts, and some air
 
@@ -122,23 +122,30 @@ async def test_all_callers_hear_of_an_outage(own_server: QueueServer, own_broker
     assert all(isinstance(answer, QueueUnavailableError) for answer in answers)
 
 
-async def test_a_full_server_says_so_takes_nothing_and_recovers(
-    own_broker: Broker, own_redis: ArqRedis
+async def test_a_full_server_takes_no_jobs_but_everything_else(
+    own_redis: ArqRedis, own_broker: Broker
 ) -> None:
-    running = await created_and_claimed(own_broker)
+    """Workers keep and hand in what they run, and drain the queue, until there is room again."""
+    finished, released, kept = [await created_and_claimed(own_broker) for _ in range(3)]
+    waiting = new_job()
+    await own_broker.create(waiting)
+    running_id = await own_broker.running_id(None, "made")
     await own_redis.config_set("maxmemory", "1mb")
 
     with pytest.raises(QueueFullError):
-        await own_broker.create(new_job("refused"))
-    with pytest.raises(QueueFullError):
-        await own_broker.finish(running, State.SUCCESS, b"{}")
-    assert not (await own_broker.read("refused")).known, "nothing half-done"
-    assert (await own_broker.read(running.id)).state is State.STARTED
-
+        await own_broker.create(new_job())
+    assert await own_broker.running_id(None, "other") == running_id
+    assert await own_broker.announce(WORKER, {"name": WORKER}, 60) == 1
+    assert await own_broker.renew([kept], 60) == [Lease.OK]
+    assert await own_broker.finish(finished, State.SUCCESS, b'{"total":1}') is Verdict.OK
+    assert await own_broker.release(released) is Verdict.OK
+    assert (await own_broker.read(kept.id, notify="g")).state is State.STARTED
+    assert (await own_broker.revoke(kept.id)).view.state is State.REVOKED
+    await own_broker.recover(WORKER, [TASK])
+    assert {job.id for job in (await own_broker.claim(WORKER, 9, [TASK])).jobs} >= {waiting.id}
+    assert (await own_broker.read(finished.id)).result == b'{"total":1}'
     await own_redis.config_set("maxmemory", "0")
-    await own_broker.finish(running, State.SUCCESS, b'{"b":1}')
-    assert (await own_broker.read(running.id)).result == b'{"b":1}'
-    assert await own_broker.create(new_job("refused")) is not None
+    assert await own_broker.create(new_job()) is not None
 
 
 async def test_a_refusal_for_another_reason_is_a_plain_queue_error(

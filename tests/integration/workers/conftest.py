@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import SAMPLE_TASKS
 from tests.queue_server import QueueServer
 from tests.worker_process import WorkerProcess
+from workers.child import JobLimits
 from workers.fork_client import ForkClient, ForkPlan
 from workers.outcome import Outcome
 from workers.queue.records import ClaimedJob
@@ -42,7 +43,9 @@ async def make_forks() -> AsyncIterator[Callable[..., ForkClient]]:
         soft_limit: float = 60.0,
         environment: Mapping[str, str] = os.environ,
     ) -> ForkClient:
-        forks = ForkClient(ForkPlan(tasks_dir, tasks, soft_limit, environment))
+        forks = ForkClient(
+            ForkPlan(tasks_dir, tasks, JobLimits(soft_limit, 64 * 2**20), environment)
+        )
         made.append(forks)
         return forks
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.auth import UsersFile
-from app.errors import UnauthorizedError
+from app.errors import ApiError, UnauthorizedError
 
 
 def header(name: str, password: str) -> bytes:
@@ -118,3 +118,58 @@ def test_names_and_passwords_may_be_any_text(path: Path, name: str, password: st
     assert users.user_of(header(name, password)) == name
     assert not is_in(users, header(name, password + "x"))
     assert not is_in(users, header(name + "x", password))
+
+
+def refusal(users: UsersFile, name: str, password: str, address: str) -> int:
+    """The status of the answer; 200 if let in."""
+    try:
+        users.user_of(header(name, password), address)
+    except ApiError as error:
+        assert "WWW-Authenticate" in error.headers or int(error.headers["Retry-After"]) > 0
+        return error.status
+    return 200
+
+
+def test_who_guesses_is_slowed_down_and_nobody_else(path: Path) -> None:
+    path.write_text('{"a": "one", "b": "two"}')
+    users = UsersFile(path)
+    assert refusal(users, "b", "two", "far") == 200
+    statuses = [refusal(users, "a", f"{n}", "near") for n in range(50)]
+
+    assert statuses == [401] * 10 + [429] * 40
+    assert refusal(users, "a", "one", "near") == 429  # or the answer would tell which is right
+    assert refusal(users, "a", "one", "far") == 200
+    assert refusal(users, "b", "two", "near") == 200
+
+
+def test_a_right_password_that_was_accepted_before_tells_nothing_either(path: Path) -> None:
+    path.write_text('{"a": "one"}')
+    users = UsersFile(path)
+    assert refusal(users, "a", "one", "near") == 200
+    for n in range(10):
+        refusal(users, "a", f"{n}", "near")
+
+    assert refusal(users, "a", "one", "near") == 429
+
+
+def test_an_address_that_tries_many_names_is_slowed_down(path: Path) -> None:
+    path.write_text('{"a": "one", "b": "two"}')
+    users = UsersFile(path)
+    assert refusal(users, "a", "one", "near") == 200
+    statuses = [refusal(users, f"{n}", "x", "near") for n in range(150)]
+
+    assert statuses == [401] * 100 + [429] * 50
+    assert refusal(users, "a", "one", "near") == 200  # who works from there goes on
+    assert refusal(users, "b", "two", "near") == 429
+    assert refusal(users, "b", "two", "far") == 200
+
+
+def test_mistakes_are_forgiven_with_the_right_password_and_with_a_change(path: Path) -> None:
+    path.write_text('{"a": "one"}')
+    users = UsersFile(path)
+    for password in ["x"] * 9 + ["one"] + ["x"] * 9 + ["one"] + ["x"] * 20:
+        refusal(users, "a", password, "near")
+    path.write_text('{"a": "other"}')
+    users.look()
+
+    assert refusal(users, "a", "other", "near") == 200

@@ -111,6 +111,46 @@ def test_our_own_field_cannot_be_a_users(load: Callable[..., TaskSpec]) -> None:
         load("def mine(fasttask_concurrency_params): ...", models=models)
 
 
+@pytest.mark.parametrize(
+    ("field", "line", "says"),
+    [
+        ("a: SecretStr", 8, "Params.a is masked in JSON (SecretStr)"),
+        ("a: list[SecretBytes | None] = []", 8, "Params.a is masked in JSON (SecretBytes)"),
+        ("a: Secret[int]", 8, "Params.a is masked in JSON (Secret"),
+        ("a: Annotated[dict[str, SecretStr], 'x']", 8, "masked"),
+        ("a: int = Field(1, exclude=True)", 8, "Params.a is left out of JSON (exclude)"),
+        ("a: int = Field(1, exclude_if=bool)", 8, "left out"),
+        ("a: Inner", 5, "Inner.inside is masked"),
+        ("a: 'list[Params | Inner]'", 5, "Inner.inside is masked"),
+    ],
+)
+def test_a_field_that_would_not_reach_the_task_is_refused(
+    load: Callable[..., TaskSpec], tmp_path: Path, field: str, line: int, says: str
+) -> None:
+    models = f"""from typing import Annotated
+from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr
+
+class Inner(BaseModel):
+    inside: SecretStr
+
+class Params(BaseModel):
+    {field}
+class Result(BaseModel):
+    hidden: SecretStr = Field("", exclude=True)
+"""
+    with pytest.raises(ConfigurationError) as refused:
+        load("def mine(a): ...", models=models)
+
+    [text] = refused.value.lines
+    assert text.startswith(f"{tmp_path}/mine.py:{line}: ")
+    assert says in text
+    assert "\n" not in text
+
+
+def test_models_that_contain_themselves_are_fine(load: Callable[..., TaskSpec]) -> None:
+    load("def mine(a): ...", models=MODELS.replace("a: int", "a: 'dict[str, Params] | None'"))
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_bytes(b"\x00\xff\xfe")
     with pytest.raises(ConfigurationError, match=r"mine\.py:1: "):

@@ -10,9 +10,11 @@ import pytest
 from pydantic import BaseModel, Field, field_validator
 
 from config.registry import TaskSpec
-from workers.child import describe, read_arguments, run_job
+from workers.child import JobLimits, describe, read_arguments, run_job
 from workers.outcome import Ending
 from workers.soft_limit import SoftTimeLimitExceeded, soft_time_limit
+
+LIMITS = JobLimits(soft_seconds=60, result_bytes=1000)
 
 
 class Params(BaseModel):
@@ -68,7 +70,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("returned", [{"Number": 3}, {"number": 3}, Result(Number=3)])
 def test_a_result_may_be_a_dict_or_the_model_by_name_or_alias(returned: Any) -> None:
-    outcome = run_job(spec(lambda **_: returned), job(a=1), 60)
+    outcome = run_job(spec(lambda **_: returned), job(a=1), LIMITS)
 
     assert (outcome.ending, outcome.result) == (Ending.SUCCESS, b'{"Number":3}')
 
@@ -89,7 +91,7 @@ def test_a_result_may_be_a_dict_or_the_model_by_name_or_alias(returned: Any) -> 
     ids=repr,
 )
 def test_whatever_is_raised_is_told(error: BaseException, says: str) -> None:
-    outcome = run_job(spec(raising(error)), job(a=1), 60)
+    outcome = run_job(spec(raising(error)), job(a=1), LIMITS)
 
     assert outcome.ending in (Ending.FAILURE, Ending.SOFT_TIMEOUT)
     assert says in outcome.text
@@ -103,10 +105,22 @@ def test_whatever_is_raised_is_told(error: BaseException, says: str) -> None:
     ],
 )  # fmt: skip
 def test_a_result_that_does_not_match_names_the_field(returned: Any, says: str) -> None:
-    outcome = run_job(spec(lambda **_: returned), job(a=1), 60)
+    outcome = run_job(spec(lambda **_: returned), job(a=1), LIMITS)
 
     assert outcome.ending is Ending.FAILURE
     assert says in outcome.text
+
+
+def test_a_result_may_have_as_many_bytes_as_it_may_have() -> None:
+    class Text(BaseModel):
+        text: str
+
+    said = TaskSpec("mine", lambda n: {"text": "é" * n}, Params, Text, "")
+    assert run_job(said, job(checked=True, n=494), LIMITS).ending is Ending.SUCCESS
+    outcome = run_job(said, job(checked=True, n=495), LIMITS)
+
+    assert outcome.ending is Ending.FAILURE
+    assert "a result of 1001 bytes as JSON, more than MAX_RESULT_BYTES=1000" in outcome.text
 
 
 def test_arguments_that_the_gateway_checked_are_passed_as_they_are() -> None:
@@ -115,14 +129,14 @@ def test_arguments_that_the_gateway_checked_are_passed_as_they_are() -> None:
 
 def test_arguments_of_an_arq_client_are_checked_here() -> None:
     assert read_arguments(spec(print), job(a="7")) == {"a": 7, "b": "default"}
-    outcome = run_job(spec(lambda **_: {"Number": 1}), job(a=-1), 60)
+    outcome = run_job(spec(lambda **_: {"Number": 1}), job(a=-1), LIMITS)
     assert outcome.ending is Ending.FAILURE
     assert "greater than or equal to 0" in outcome.text
 
 
 def test_the_soft_limit_interrupts_and_is_told_apart() -> None:
     began = time.monotonic()
-    outcome = run_job(spec(lambda **_: time.sleep(30)), job(a=1), 0.05)
+    outcome = run_job(spec(lambda **_: time.sleep(30)), job(a=1), JobLimits(0.05, 1000))
 
     assert outcome.ending is Ending.SOFT_TIMEOUT
     assert time.monotonic() - began < 5

@@ -24,25 +24,30 @@ class Script:
     sha: str
 
 
-def _load(name: str, *needed: str) -> Script:
+# Runs on a server that is at its memory limit: only then does a worker that is alive keep its jobs
+# and hand in their results. See https://valkey.io/topics/eval-intro/#eval-flags.
+WITHOUT_LIMIT = "#!lua flags=allow-oom\n"
+
+
+def _load(name: str, *needed: str, head: str = "") -> Script:
     # What stands in front of a script runs at each call, so each gets only what it needs.
     parts = [(FOLDER / f"{part}.lua").read_text() for part in ("shared", *needed, name)]
-    source = lua_constants() + "\n".join(parts)
+    source = head + lua_constants() + "\n".join(parts)
     # SHA-1 is what Redis calls its scripts by: https://valkey.io/commands/evalsha/
     return Script(name, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-ANNOUNCE = _load("announce")
-CLAIM = _load("claim", LETTERS)
+ANNOUNCE = _load("announce", head=WITHOUT_LIMIT)
+CLAIM = _load("claim", LETTERS, head=WITHOUT_LIMIT)
 CREATE = _load("create")
 DEAD_LETTERS = _load("dead_letters", LETTERS)
-FINISH = _load("finish", LETTERS)
+FINISH = _load("finish", LETTERS, head=WITHOUT_LIMIT)
 READ = _load("read")
-RECOVER = _load("recover")
-RELEASE = _load("release", LETTERS)
-RENEW = _load("renew")
+RECOVER = _load("recover", head=WITHOUT_LIMIT)
+RELEASE = _load("release", LETTERS, head=WITHOUT_LIMIT)
+RENEW = _load("renew", head=WITHOUT_LIMIT)
 REPLAY = _load("replay", LETTERS)
-REVOKE = _load("revoke")
+REVOKE = _load("revoke", head=WITHOUT_LIMIT)
 STATISTICS = _load("statistics")
 
 ALL = (

@@ -163,7 +163,8 @@ local function describe(id, gateway)
   local notify = ' ' .. (meta.notify or '')
   if gateway ~= '' and not meta.garbled
       and not string.find(notify, ' ' .. gateway .. ' ', 1, true) then
-    redis.call('HSET', META .. id, 'notify', (meta.notify or '') .. gateway .. ' ')
+    -- Not if the server takes no writes for now: who waits looks again by himself.
+    redis.pcall('HSET', META .. id, 'notify', (meta.notify or '') .. gateway .. ' ')
   end
   return {
     has_job and 'OPEN' or 'EXPIRED',

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -145,13 +146,15 @@ def test_a_name_that_is_no_utf_8_is_stored_readably_or_refused(
     "fields",
     [{"files": {"other": ("a", b"b")}}, {"data": {"file": "text"}}, {"json": {"file": "a"}},
      {"content": b""}, {"files": {"file": ("", b"b")}},
+     {"files": [("file", ("a", b"b")), ("file", ("c", b"d"))]},
+     {"files": {"file": ("a", b"b")}, "headers": {"Content-Encoding": "gzip"}},
      {"content": b"junk", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
      {"content": b"junk", "headers": {"Content-Type": "multipart/form-data"}}],
 )  # fmt: skip
 def test_a_form_without_a_file_is_refused(client: httpx.Client, fields: dict[str, Any]) -> None:
     answer = client.post("/upload", **fields)
 
-    assert answer.status_code in (400, 422)
+    assert answer.status_code in (400, 415, 422)
     assert set(answer.json()) == {"detail"}
 
 
@@ -189,6 +192,42 @@ def test_a_client_that_cuts_its_upload_leaves_nothing(
     wait_until(lambda: client.get("/healthz").status_code == 200)
     assert upload(client, "afterwards").status_code == 200
     assert [p for p in folder.iterdir() if p not in before and "afterwards" not in p.name] == []
+
+
+def test_what_a_killed_gateway_left_of_an_upload_is_removed(own_cluster: Cluster) -> None:
+    """By the next one, which leaves alone what others are writing."""
+    killed, other = own_cluster.add_gateway(), own_cluster.add_gateway()
+    own_cluster.wait_ready()
+    folder = killed.folder / "incoming"
+    head = b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n"
+    head += b"Content-Type: multipart/form-data; boundary=%s\r\n\r\n" % BOUNDARY.encode()
+    with killed.socket() as connection:
+        connection.sendall(head + multipart(b"cut", b"x" * 2**21))
+        wait_until(lambda: remains(killed))
+        other.stop()
+        own_cluster.add_gateway(FASTTASK_FILES_DIR=killed.folder).wait_ready()
+        assert len(remains(killed)) == 1
+        killed.kill()
+        own_cluster.add_gateway(FASTTASK_FILES_DIR=killed.folder).wait_ready()
+        assert list(folder.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(own_cluster: Cluster) -> None:
+    """Here as a limit on the size of files, which a process sees the same way."""
+    gateway = own_cluster.add_gateway()
+    own_cluster.wait_ready()
+    _, hard = resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE)
+    with gateway.client() as client:
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (2**20, hard))
+        answer = upload(client, "large", b"x" * 2**21)
+        assert answer.status_code == 507
+        assert set(answer.json()) == {"detail"}
+        assert upload(client, "small", b"x" * 2**19).status_code == 200
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        assert upload(client, "large", b"x" * 2**21).status_code == 200
+    assert remains(gateway) == []
+    names = sorted(p.name.partition("_")[2] for p in own_cluster.files.iterdir() if p.is_file())
+    assert names == ["large", "small"]
 
 
 def test_files_of_the_same_name_sent_at_once_are_all_kept(

@@ -1,0 +1,45 @@
+"""Wrong passwords are counted, so that nobody finds a right one by trying."""
+
+import time
+from dataclasses import dataclass
+
+MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """So many tries at once, and then one more each so many seconds."""
+
+    burst: int
+    seconds: float
+
+
+class Tries:
+    """Who failed how often lately, by any key; the longest quiet is forgotten first.
+
+    A key's number is when all its failures are forgiven: the generic cell rate algorithm of
+    https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._forgiven_at: dict[object, float] = {}
+
+    def failed(self, key: object) -> None:
+        """Count a failure."""
+        now = time.monotonic()
+        at = max(now, self._forgiven_at.pop(key, now)) + self._pace.seconds
+        self._forgiven_at[key] = at
+        if len(self._forgiven_at) > MOST_REMEMBERED:
+            del self._forgiven_at[next(iter(self._forgiven_at))]
+
+    def wait_seconds(self, key: object) -> float:
+        """How long until the next try may be made; 0 if at once."""
+        at = self._forgiven_at.get(key)
+        if at is None:
+            return 0.0
+        return max(0.0, at - time.monotonic() - (self._pace.burst - 1) * self._pace.seconds)
+
+    def forgive(self, key: object) -> None:
+        """Forget the failures of one."""
+        self._forgiven_at.pop(key, None)

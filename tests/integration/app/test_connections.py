@@ -1,0 +1,188 @@
+"""Clients that send slowly or not at all: they are let go, and nobody else waits for them."""
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.integration.app.cluster import HOST, Certificate, Cluster, Gateway
+from tests.waiting import wait_until
+
+READ_SECONDS = 1.0
+LET_GO_WITHIN = 5.0
+MOST = 60
+HEAD = b"POST /run/add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def hasty(certificate: Certificate) -> Iterator[Gateway]:
+    """A gateway with little patience, and a worker."""
+    with Cluster(certificate) as cluster:
+        gateway = cluster.add_gateway(REQUEST_READ_SECONDS=READ_SECONDS, MAX_CONNECTIONS=MOST)
+        cluster.add_worker()
+        cluster.wait_ready()
+        yield gateway
+
+
+@pytest.fixture
+def client(hasty: Gateway) -> Iterator[httpx.Client]:
+    """A polite client of it."""
+    with hasty.client() as client:
+        yield client
+
+
+def answer_on(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes; fails if it does not."""
+    connection.settimeout(LET_GO_WITHIN)
+    said = b""
+    with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+        while chunk := connection.recv(65536):
+            said += chunk
+    return said
+
+
+def dribble(connection: socket.socket, piece: bytes) -> bytes:
+    """Send a little again and again until the other side has enough; what it said."""
+    began = time.monotonic()
+    connection.settimeout(0.2)
+    said = b""
+    while time.monotonic() - began < LET_GO_WITHIN:
+        try:
+            connection.sendall(piece)
+            said += (chunk := connection.recv(65536))
+            if not chunk:
+                return said
+        except TimeoutError:
+            continue
+        except (ConnectionError, ssl.SSLError):
+            return said
+    raise AssertionError("still connected")
+
+
+@pytest.mark.parametrize("sent", [b"", b"P", b"GET /healthz HTTP/1.1\r\nHost: x\r\n", HEAD])
+def test_a_head_that_does_not_come_is_not_waited_for(hasty: Gateway, sent: bytes) -> None:
+    began = time.monotonic()
+    with hasty.socket() as connection:
+        connection.sendall(sent)
+        said = answer_on(connection)
+
+    assert READ_SECONDS * 0.9 < time.monotonic() - began < LET_GO_WITHIN
+    assert said.startswith(b"HTTP/1.1 408 ") if sent else said == b""
+    assert (b'{"detail":' in said) is bool(sent)
+
+
+def test_a_head_that_comes_slowly_is_not_waited_for(hasty: Gateway) -> None:
+    with hasty.socket() as connection:
+        connection.sendall(HEAD)
+        dribble(connection, b"X-More: x\r\n")
+
+
+@pytest.mark.parametrize("path", [b"run/add", b"upload"])
+def test_a_body_that_comes_slowly_is_not_waited_for(hasty: Gateway, path: bytes) -> None:
+    with hasty.socket() as connection:
+        connection.sendall(HEAD.replace(b"run/add", path) + b"Content-Length: 1000000\r\n\r\n{")
+        said = dribble(connection, b" ")
+
+    assert said == b"" or b" 408 " in said or b" 4" in said
+
+
+def test_the_rest_of_a_refused_body_is_not_waited_for(hasty: Gateway) -> None:
+    with hasty.socket() as connection:
+        connection.sendall(
+            HEAD.replace(b"run/add", b"no/path") + b"Content-Length: 1000000\r\n\r\n"
+        )
+        said = dribble(connection, b" ")
+
+    assert said.startswith(b"HTTP/1.1 404 ")
+
+
+def test_a_handshake_that_does_not_come_is_not_waited_for(hasty: Gateway) -> None:
+    began = time.monotonic()
+    with socket.create_connection((HOST, hasty.port)) as connection:
+        answer_on(connection)
+
+    assert READ_SECONDS * 0.9 < time.monotonic() - began < LET_GO_WITHIN
+
+
+def test_a_connection_that_is_kept_but_not_used_is_closed(hasty: Gateway) -> None:
+    with hasty.socket() as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer_on(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_waits_for_its_answer_is_not_bothered(client: httpx.Client) -> None:
+    result = client.post("/run/doze", json={"seconds": 3 * READ_SECONDS}).json()["result"]
+
+    assert result["ended"] - result["began"] >= 3 * READ_SECONDS
+
+
+def test_a_large_upload_over_a_slow_line_comes_through(client: httpx.Client) -> None:
+    def slowly() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        for _ in range(10):
+            time.sleep(READ_SECONDS / 3)
+            yield b"x" * 16 * 1024
+        yield b"\r\n--x--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    stored = client.post("/upload", content=slowly(), headers=headers).json()
+
+    assert len(client.get("/download", params=stored).content) == 10 * 16 * 1024
+
+
+def test_a_head_that_does_not_end_is_refused(hasty: Gateway) -> None:
+    with hasty.socket() as connection:
+        connection.sendall(HEAD)
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            for _ in range(100):
+                connection.sendall(b"X-More: %s\r\n" % (b"x" * 8000))
+                time.sleep(0.001)
+        said = answer_on(connection)
+
+    assert said == b"" or said.startswith(b"HTTP/1.1 431 ")
+
+
+def test_what_is_not_http_is_refused_in_json(hasty: Gateway) -> None:
+    with hasty.socket() as connection:
+        connection.sendall(b"\0\0\0 nonsense\r\n\r\n")
+        said = answer_on(connection)
+
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert said.endswith(b'{"detail":"Invalid HTTP request received."}')
+
+
+def test_idle_connections_make_room_for_honest_clients(hasty: Gateway) -> None:
+    """As many as there may be are open and send a byte now and then; honest ones are served."""
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(hasty.socket()) for _ in range(MOST)]
+        for connection in idle:
+            connection.sendall(HEAD)
+        began = time.monotonic()
+
+        def is_served() -> bool:
+            with hasty.client() as client:
+                return client.get("/healthz").status_code == 200
+
+        wait_until(is_served, within=3)
+        assert time.monotonic() - began < 2.5
+
+
+def test_beyond_the_bound_a_client_is_told_to_come_back(hasty: Gateway) -> None:
+    """None of the others is idle: each waits for its answer."""
+    body = b'{"seconds": 2}'
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST + 1):
+            connection = stack.enter_context(hasty.socket())
+            head = HEAD.replace(b"run/add", b"run/doze") + b"Content-Length: %d\r\n\r\n" % len(body)
+            connection.sendall(head + body)
+        time.sleep(0.1)
+        with hasty.client() as client:
+            answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert set(answer.json()) == {"detail"}
