@@ -9,10 +9,10 @@ TESTS_INSTALLED := $(VENV)/.tests-installed
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-single up-master up-worker down status logs test check bench clean
+.PHONY: help up up-single up-master up-worker down status logs dead-letters test check bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(INSTALLED) ## start a node of NODE_TYPE (default single_node), wait until it works, show it
 	@$(RUN) -m deploy up
@@ -34,6 +34,10 @@ status: $(INSTALLED) ## show the node's processes and addresses
 
 logs: $(INSTALLED) ## follow the node's logs
 	@$(RUN) -m deploy logs
+
+# make hands what stands on its command line on to the environment of the shell.
+dead-letters: $(INSTALLED) ## show the jobs that could not be run; REPLAY=ID runs one again
+	@$(RUN) -m deploy dead-letters $(if $(REPLAY),--replay "$$REPLAY")
 
 test: $(TESTS_INSTALLED) ## run all tests, with real queue servers and processes
 	@$(RUN) -m pytest

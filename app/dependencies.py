@@ -19,6 +19,11 @@ def _user(request: Request) -> str:
     return user
 
 
+def _admin(request: Request) -> str:
+    """Who may look after the whole cluster: until there are admin permissions, every user."""
+    return _user(request)
+
+
 def _jobs(request: Request) -> Jobs:
     return _services(request).jobs
 
@@ -31,3 +36,4 @@ ServicesDep = Annotated[Services, Depends(_services)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 FilesDep = Annotated[FileStore, Depends(_files)]
 UserDep = Annotated[str, Depends(_user)]
+AdminDep = Annotated[str, Depends(_admin)]

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.logs import event
-from workers.queue.errors import QueueError, QueueUnavailableError
+from workers.queue.errors import QueueError, QueueUnavailableError, RefusedError
 
 log = logging.getLogger("fasttask.app")
 
@@ -130,6 +130,7 @@ def answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -
 def install_error_handlers(app: FastAPI) -> None:
     """Make ``app`` answer every exception as JSON."""
     app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(QueueUnavailableError, _queue_unavailable)
     app.add_exception_handler(QueueError, _unexpected)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -139,6 +140,10 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _api_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return answer(error.status, str(error), error.headers)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    return answer(422, str(error))
 
 
 async def _queue_unavailable(request: Request, error: Exception) -> Response:

@@ -13,7 +13,15 @@ from app.schemas import ConcurrencyParams
 from workers.queue.broker import Broker
 from workers.queue.errors import QueueUnavailableError
 from workers.queue.listeners import EndOfJobs
-from workers.queue.records import Concurrency, JobView, NewJob, Revocation, State
+from workers.queue.records import (
+    Concurrency,
+    DeadLetters,
+    Idempotency,
+    JobView,
+    NewJob,
+    Revocation,
+    State,
+)
 
 REREAD_SECONDS = 5.0  # how long a waiting client trusts that it hears of the end
 
@@ -26,6 +34,7 @@ class Order:
     params: bytes
     owner: str
     concurrency: ConcurrencyParams | None = None
+    idempotency: Idempotency | None = None
 
 
 class Jobs:
@@ -58,15 +67,23 @@ class Jobs:
         return self._running_id != before
 
     async def create(self, order: Order) -> JobView:
-        """Queue a job; when this returns it is as durable as the queue server."""
+        """Queue a job; when this returns it is as durable as the queue server.
+
+        An order with the idempotency key of an earlier one gives the earlier one's job.
+
+        Raises:
+            KeyReusedError: the earlier order was another one.
+        """
         return await self._create(self._new_job(order), notify="")
 
     async def run(self, order: Order) -> JobView:
-        """Queue a job and wait for its end, however long it takes."""
+        """As :meth:`create`, then wait for the job's end, however long it takes."""
         job = self._new_job(order)
         with self._ends.of(job.id) as ended:
             view = await self._create(job, notify=self._ends.gateway)
-            return await self._wait(view, ended, math.inf)
+            if view.id == job.id:
+                return await self._wait(view, ended, math.inf)
+        return await self.check(view.id, math.inf)  # an earlier one: we did not listen for it
 
     async def check(self, job_id: str, wait_seconds: float = 0.0, task: str = "") -> JobView:
         """A job as it stands, or as it is when it has ended or the time is over.
@@ -89,6 +106,18 @@ class Jobs:
             return Revocation(self._foreign(job_id))
         return await self._broker.revoke(job_id)
 
+    async def dead_letters(self, limit: int) -> DeadLetters:
+        """The latest jobs that could not be run, ``limit`` at most."""
+        return await self._broker.dead_letters(limit)
+
+    async def replay(self, letter_id: str) -> JobView | None:
+        """Queue a new job with the parameters of a dead letter; None if there is no such letter.
+
+        Raises:
+            UnreadableLetterError: its parameters are not what can be run.
+        """
+        return await self._broker.replay(letter_id, self._new_id())
+
     def _is_ours(self, job_id: str) -> bool:
         return job_id.startswith(f"{self.running_id}-")
 
@@ -97,12 +126,16 @@ class Jobs:
 
     def _new_job(self, order: Order) -> NewJob:
         return NewJob(
-            id=f"{self.running_id}-{uuid.uuid4()}",
+            id=self._new_id(),
             task=order.task,
             params=order.params,
             owner=order.owner,
             concurrency=self._places(order.concurrency),
+            idempotency=order.idempotency,
         )
+
+    def _new_id(self) -> str:
+        return f"{self.running_id}-{uuid.uuid4()}"
 
     async def _create(self, job: NewJob, notify: str) -> JobView:
         view = await self._broker.create(job, notify)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from app.auth import Authentication, UsersFile
 from app.errors import JsonErrors, install_error_handlers
 from app.request_log import RequestLog
-from app.routes import checks, health, revoke, status
+from app.routes import checks, dead_letters, health, revoke, status
 from app.routes.docs import OPENAPI_URL, add_docs
 from app.routes.files import files_router
 from app.routes.tasks import task_router
@@ -68,5 +68,7 @@ def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec])
     app.include_router(files_router(settings))
     if settings.api_status_info:
         app.include_router(status.router)
+    if settings.api_dead_letters:
+        app.include_router(dead_letters.router)
     app.include_router(health.router)
     add_docs(app, settings)

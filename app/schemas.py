@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from config.registry import CONCURRENCY_FIELD, TaskSpec
-from workers.queue.records import JobView, State
+from workers.queue.records import DeadLetter, DeadLetters, JobView, State
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=30 * 86_400, allow_inf_nan=False)]
 StatusField = Literal["worker_status", "task_info", "pending_task_count"]
@@ -48,6 +48,33 @@ class RevokeRequest(BaseModel):
     """Which job to take back."""
 
     result_id: str = Field(min_length=1, max_length=256)
+
+
+class ReplayRequest(BaseModel):
+    """Which dead letter to run again."""
+
+    result_id: str = Field(min_length=1, max_length=256)
+
+
+class DeadLetterRecord(BaseModel):
+    """A job that ended because it cannot be run."""
+
+    id: str
+    task: str
+    owner: str = Field(description="Who created it")
+    died_at: datetime
+    created_at: datetime | None = None
+    worker: str | None = Field(None, description="Who ran it last")
+    reason: str = Field(description="Why it was given up; the end of it, if it is long")
+    attempts: int = Field(description="How many times it was started")
+    replayable: bool = Field(description="False if its stored parameters are unreadable")
+
+
+class DeadLettersAnswer(BaseModel):
+    """The latest dead letters first."""
+
+    total: int = Field(description="How many there are in all")
+    dead_letters: list[DeadLetterRecord]
 
 
 class ActionAnswer(BaseModel):
@@ -120,6 +147,27 @@ def record_of(view: JobView) -> dict[str, Any]:
         "updated_at": _iso(view.updated_ms),
         "tries": view.tries,
         "worker": view.worker,
+    }
+
+
+def dead_letters_response(found: DeadLetters) -> Response:
+    """A DeadLettersAnswer."""
+    letters = [_letter_record(letter) for letter in found.letters]
+    body = orjson.dumps({"total": found.total, "dead_letters": letters})
+    return Response(body, media_type="application/json")
+
+
+def _letter_record(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "task": letter.task,
+        "owner": letter.owner,
+        "died_at": _iso(letter.died_ms),
+        "created_at": _iso(letter.created_ms),
+        "worker": letter.worker,
+        "reason": letter.reason,
+        "attempts": letter.attempts,
+        "replayable": letter.replayable,
     }
 
 

@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     api_revoke: bool = True
     api_file_download: bool = True
     api_file_upload: bool = True
+    api_dead_letters: bool = True
 
     file_cleanup_enabled: bool = True
     file_expiration_seconds: float = Field(

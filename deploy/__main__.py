@@ -1,10 +1,11 @@
-"""``python -m deploy up|run|down|status|logs|health``: the node of this FILES_DIR."""
+"""``python -m deploy up|run|down|status|logs|health|dead-letters``: the node of this FILES_DIR."""
 
 import argparse
 import sys
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load_settings
+from deploy.dead_letters import dead_letters
 from deploy.health import ailment
 from deploy.logs import follow
 from deploy.run import run
@@ -14,6 +15,7 @@ from deploy.stop import down
 from deploy.terminal import say
 
 READY_SECONDS = 60.0
+SHOWN_LETTERS = 100
 
 
 def main() -> int:
@@ -32,6 +34,8 @@ def main() -> int:
                 return status(settings)
             case "logs":
                 follow(settings)
+            case "dead-letters":
+                return dead_letters(settings, arguments.limit, arguments.replay)
             case _:
                 return health(settings)
     except ConfigurationError as error:
@@ -60,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="show the node's processes; exit status 3 if there are none")
     commands.add_parser("logs", help="follow the node's logs")
     commands.add_parser("health", help="exit status 0 if the node does its work")
+    letters = commands.add_parser("dead-letters", help="show the jobs that could not be run")
+    letters.add_argument("--limit", type=int, default=SHOWN_LETTERS, help="how many at most")
+    letters.add_argument("--replay", metavar="ID", help="run this one again, as a new job")
     return parser
 
 

@@ -16,8 +16,11 @@ OTHER = "worker@there-2"
 
 _numbers = itertools.count(1)
 
-# What may stay when all jobs have ended: results until they expire, counters, and a wake-up a task.
-KEPT = (keys.RESULT, keys.TOTALS, keys.SNAPSHOTS, keys.SLOTS, keys.WAKE)
+# What may stay when all jobs have ended: results and idempotency keys until they expire, counters,
+# dead letters, and a wake-up a task.
+KEPT = (
+    keys.RESULT, keys.IDEMPOTENCY, keys.TOTALS, keys.SNAPSHOTS, keys.SLOTS, keys.DEAD, keys.WAKE,
+)  # fmt: skip
 
 
 def new_job(job_id: str = "", task: str = TASK, **fields: Any) -> NewJob:
@@ -36,6 +39,12 @@ async def claim_one(broker: Broker, worker: str = WORKER, task: str = TASK) -> C
     claim = await broker.claim(worker, 1, [task])
     assert len(claim.jobs) == 1, claim
     return claim.jobs[0]
+
+
+async def enqueue_by_arq(redis: ArqRedis, job_id: str, task: str = TASK, **params: Any) -> None:
+    """A job of an arq client, due now: arq rounds, so by its own time that may be a ms ahead."""
+    await redis.enqueue_job(task, _job_id=job_id, _queue_name=keys.queue(task), **params)
+    await make_due(redis, job_id, task)
 
 
 async def created_and_claimed(broker: Broker, job: NewJob | None = None) -> ClaimedJob:

@@ -15,13 +15,13 @@ from workers.fork_client import ForkServerError
 from workers.identity import claim_identity, worker_name
 from workers.queue import keys
 from workers.queue.connection import connect
-from workers.worker import Worker
+from workers.worker import StuckError, Worker
 
 log = logging.getLogger("fasttask.worker")
 
 
 def main() -> int:
-    """The exit status: 0 after a clean stop, 1 if the worker is not seen or cannot start."""
+    """The exit status: 0 after a clean stop, 1 if the worker is not seen, stuck or cannot start."""
     parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit with 0 if the worker is seen")
     arguments = parser.parse_args()
@@ -40,8 +40,13 @@ def _work(settings: Settings) -> int:
     die_with_parent(parent=supervisor_pid())
     identity = claim_identity(settings)
     asyncio.set_event_loop(uvloop.new_event_loop())
-    Worker(settings).run()
-    del identity
+    try:
+        Worker(settings).run()
+    except StuckError as error:
+        event(log, logging.ERROR, "worker_stuck", why=error)
+        return 1
+    finally:
+        del identity
     return 0
 
 

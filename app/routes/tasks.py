@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from app.dependencies import JobsDep, UserDep
+from app.idempotency import idempotency
 from app.jobs import Jobs, Order
 from app.patience import unless_gone
 from app.schemas import ErrorAnswer, job_response, record_model, request_model
@@ -25,6 +26,17 @@ ResultId = Annotated[str, Query(description="The job's id", max_length=256)]
 Wait = Annotated[
     float,
     Query(ge=0, le=LONGEST_WAIT, description="Seconds to hold the answer until the job ends"),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]+$",
+        min_length=1,
+        max_length=256,
+        description="Visible ASCII of your choice, new for each job: a request that is repeated "
+        "with the same key and body gets the same job, until its result expires",
+    ),
 ]
 
 
@@ -48,17 +60,30 @@ def task_router(spec: TaskSpec, settings: Settings) -> APIRouter:
 
 
 def _run_endpoint(task: str) -> Callable[..., Any]:
-    async def run(params: BaseModel, request: Request, jobs: JobsDep, user: UserDep) -> Response:
+    async def run(
+        params: BaseModel,
+        request: Request,
+        jobs: JobsDep,
+        user: UserDep,
+        key: IdempotencyKey = None,
+    ) -> Response:
         """Run the task and wait for its result."""
-        return await unless_gone(request, _run(jobs, _order(task, params, user)))
+        order = await _order(request, task, params, user, key)
+        return await unless_gone(request, _run(jobs, order))
 
     return run
 
 
 def _create_endpoint(task: str) -> Callable[..., Any]:
-    async def create(params: BaseModel, jobs: JobsDep, user: UserDep) -> Response:
+    async def create(
+        params: BaseModel,
+        request: Request,
+        jobs: JobsDep,
+        user: UserDep,
+        key: IdempotencyKey = None,
+    ) -> Response:
         """Queue the task and answer at once; ask `check` for its result."""
-        return job_response(await jobs.create(_order(task, params, user)))
+        return job_response(await jobs.create(await _order(request, task, params, user, key)))
 
     return create
 
@@ -82,11 +107,14 @@ async def _run(jobs: Jobs, order: Order) -> Response:
     return job_response(await jobs.run(order))
 
 
-def _order(task: str, params: BaseModel, user: str) -> Order:
+async def _order(
+    request: Request, task: str, params: BaseModel, user: str, key: str | None
+) -> Order:
     body = params.model_dump_json(
         exclude={CONCURRENCY_FIELD}, by_alias=False, exclude_computed_fields=True
     )
-    return Order(task, body.encode(), user, getattr(params, CONCURRENCY_FIELD))
+    once = idempotency(user, task, key, await request.json()) if key is not None else None
+    return Order(task, body.encode(), user, getattr(params, CONCURRENCY_FIELD), once)
 
 
 def _taking(params: type[BaseModel], endpoint: Callable[..., Any]) -> Callable[..., Any]:

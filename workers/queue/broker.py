@@ -8,10 +8,14 @@ import orjson
 from arq.connections import ArqRedis
 
 from workers.queue import keys, scripts
+from workers.queue.errors import KeyReusedError, UnreadableLetterError
 from workers.queue.records import (
     Buried,
     Claim,
     ClaimedJob,
+    DeadLetter,
+    DeadLetters,
+    Idempotency,
     JobView,
     Lease,
     NewJob,
@@ -66,21 +70,28 @@ class Broker:
     async def create(self, job: NewJob, notify: str = "") -> JobView | None:
         """Store a job and queue it; None if there is one of this id already.
 
-        ``notify`` names the gateway to tell when the job ends. When this returns, the job is as
-        durable as the queue server keeps anything.
+        The answer has another id if the job's idempotency key made a job before that can still be
+        read: it is that job as it stands. ``notify`` names the gateway to tell when the job ends.
+        When this returns, the job is as durable as the queue server keeps anything.
+
+        Raises:
+            KeyReusedError: the idempotency key made a job of another body.
         """
         limit = job.concurrency
         places = (limit.key, limit.limit, limit.countdown_ms, limit.expire_ms) if limit else ("",)
+        once = job.idempotency or Idempotency("", "")
         reply = await self._runner.call(
-            scripts.CREATE, job.id, job.task, job.params, job.owner, notify, *places
-        )
-        if not reply[0]:
-            return None
-        created_ms = int(reply[1])
-        return JobView(
-            job.id, State.PENDING, task=job.task, owner=job.owner,
-            created_ms=created_ms, updated_ms=created_ms,
+            scripts.CREATE, job.id, job.task, job.params, job.owner, notify, once.name, once.body,
+            *places,
         )  # fmt: skip
+        match reply[0]:
+            case b"TAKEN":
+                return None
+            case b"EARLIER":
+                return _view(reply[1].decode(), reply[2])
+            case b"OTHER_BODY":
+                raise KeyReusedError
+        return _new_view(job.id, job.task, job.owner, reply[1])
 
     async def read(self, job_id: str, notify: str = "") -> JobView:
         """A job as it stands. ``notify`` names the gateway to tell when it ends."""
@@ -90,6 +101,25 @@ class Broker:
         """End a job as REVOKED unless it has ended already."""
         reply = await self._runner.call(scripts.REVOKE, job_id, self._result_ttl_ms)
         return Revocation(_view(job_id, reply))
+
+    async def dead_letters(self, limit: int) -> DeadLetters:
+        """The latest jobs that could not be run, ``limit`` at most, without their parameters."""
+        total, letters = await self._runner.call(scripts.DEAD_LETTERS, limit)
+        return DeadLetters(total, [_letter(letter) for letter in letters])
+
+    async def replay(self, letter_id: str, job_id: str) -> JobView | None:
+        """Make the job ``job_id`` from a dead letter, which is dropped; None if there is none.
+
+        Raises:
+            UnreadableLetterError: its parameters are not what can be run; the letter stays.
+        """
+        reply = await self._runner.call(scripts.REPLAY, letter_id, job_id)
+        match reply[0]:
+            case b"UNKNOWN":
+                return None
+            case b"UNREADABLE":
+                raise UnreadableLetterError
+        return _new_view(job_id, reply[2].decode(), reply[3].decode(), reply[1])
 
     async def statistics(self, tasks: Sequence[str], *, workers: bool = True) -> Statistics:
         """The counters of ``tasks``, and the workers that are present."""
@@ -140,7 +170,8 @@ class Broker:
     ) -> Verdict:
         """Hand in a job's outcome. ``result`` is JSON: an object on SUCCESS, else a string.
 
-        ``readable`` is False when the stored job turned out not to be JSON.
+        ``readable`` is False when the stored job turned out not to be JSON; it
+        is kept as a dead letter then.
         """
         reply = await self._runner.call(
             scripts.FINISH, job.id, job.task, job.token, state, result, self._result_ttl_ms,
@@ -154,7 +185,7 @@ class Broker:
         """Give a job back to be run again in ``delay`` seconds.
 
         ``crash`` says how the attempt crashed, if it did: after CRASH_LIMIT of them the job ends as
-        FAILURE with this text.
+        FAILURE with this text and is kept as a dead letter.
         """
         reply = await self._runner.call(
             scripts.RELEASE, job.id, job.task, job.token, int(delay * 1000),
@@ -187,6 +218,29 @@ def _claimed(reply: list[Any]) -> ClaimedJob:
 def _buried(reply: list[bytes]) -> Buried:
     job_id, task, state = (part.decode() for part in reply)
     return Buried(job_id, task, State(state))
+
+
+def _letter(reply: list[Any]) -> DeadLetter:
+    texts = ((part or b"").decode(errors="replace") for part in reply)
+    job_id, died, task, owner, created, worker, reason, attempts, readable = texts
+    return DeadLetter(
+        id=job_id,
+        task=task,
+        owner=owner,
+        died_ms=int(died),
+        created_ms=int(created) if created.isdecimal() else None,
+        worker=worker or None,
+        reason=reason,
+        attempts=int(attempts or 0),
+        replayable=readable == "1",
+    )
+
+
+def _new_view(job_id: str, task: str, owner: str, created: bytes) -> JobView:
+    created_ms = int(created)
+    return JobView(
+        job_id, State.PENDING, task=task, owner=owner, created_ms=created_ms, updated_ms=created_ms
+    )
 
 
 def _view(job_id: str, reply: list[Any]) -> JobView:

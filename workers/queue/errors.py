@@ -14,3 +14,21 @@ class QueueUnavailableError(QueueError):
 
 class QueueFullError(QueueUnavailableError):
     """The queue server takes no writes: it is at its memory limit or its disk is full."""
+
+
+class RefusedError(Exception):
+    """What a client asked for cannot be done, whenever it asks; the message tells it why."""
+
+
+class KeyReusedError(RefusedError):
+    """this Idempotency-Key was used before with another body; use a new key for a new job"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class UnreadableLetterError(RefusedError):
+    """the parameters of this dead letter are unreadable, so it cannot be replayed"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)

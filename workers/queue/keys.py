@@ -3,7 +3,11 @@
 Names that begin with ``arq:`` are arq's own and keep arq's formats, so that its standard client
 reads them. Names that begin with ``ft:`` are ours. The scripts get the same names: see
 :func:`lua_constants`. All times are milliseconds since 1970 by the queue server's clock.
+"As long as the job" means: until it has ended, and then until its result expires.
 """
+
+import json
+from hashlib import sha256
 
 QUEUE = "arq:queue:"  #: + task. zset id -> when to run it; while it runs: when its lease ends
 JOB = "arq:job:"  #: + id. string, arq's job as JSON, "v" true if Params were checked; 30 days
@@ -12,7 +16,12 @@ IN_PROGRESS = "arq:in-progress:"  #: + id. string, the running attempt's token; 
 RETRY = "arq:retry:"  #: + id. string, number of attempts so far; until the end
 ABORT = "arq:abort"  #: zset id -> when an arq client asked to abort it; until the end
 
-META = "ft:meta:"  #: + id. hash, what is known of an unfinished job; see records.OpenJob
+META = "ft:meta:"  #: + id. hash, what is known of an unfinished job; see shared.lua
+IDEMPOTENCY = (
+    "ft:idempotency:"  #: + idempotency(). string, body's digest and id; as long as the job
+)
+DEAD = "ft:dead"  #: zset id -> when it ended so; at most 10,000. Goes 30 days after the last one
+DEAD_LETTER = "ft:dead:"  #: + id. hash, a job that cannot be run, see letters.lua; 30 days
 WAKE = "ft:wake:"  #: + task. list of at most one token: "there is work"; idle workers block on it
 HOLDERS = (
     "ft:holders:"  #: + task:key. zset id -> when its place in the concurrency key is free again
@@ -53,6 +62,11 @@ def cancel(worker_name: str) -> str:
 def done(gateway: str) -> str:
     """The channel on which a gateway process hears of jobs that ended."""
     return DONE + gateway
+
+
+def idempotency(user: str, task: str, key: str) -> str:
+    """The name of a client's key, below IDEMPOTENCY: hex SHA-256. No two triples share one."""
+    return sha256(json.dumps([user, task, key]).encode()).hexdigest()
 
 
 def lua_constants() -> str:

@@ -32,6 +32,14 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What makes two creates one: the same name with the same body gives the same job."""
+
+    name: str  #: of the client's key; see keys.idempotency
+    body: str  #: hex SHA-256 of what was asked for
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
     """A job to create. ``params`` is a JSON object that was checked against the task's Params."""
 
@@ -40,6 +48,7 @@ class NewJob:
     params: bytes
     owner: str
     concurrency: Concurrency | None = None
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,32 @@ class Revocation:
     def accepted(self) -> bool:
         """Whether the job is revoked now: no attempt starts and no SUCCESS appears any more."""
         return self.view.state is State.REVOKED
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job that ended because it cannot be run: it killed its workers, or nobody can read it.
+
+    Times are ms since 1970. What is not known is None, or empty in the case of `owner`.
+    """
+
+    id: str
+    task: str
+    owner: str
+    died_ms: int
+    created_ms: int | None
+    worker: str | None  #: who ran it last
+    reason: str  #: its end, if it is long
+    attempts: int
+    replayable: bool  #: False if its stored parameters are unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """The latest dead letters first, and how many there are in all."""
+
+    total: int
+    letters: list[DeadLetter]
 
 
 @dataclass(frozen=True, slots=True)

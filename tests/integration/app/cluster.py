@@ -64,6 +64,7 @@ class Process:
 
     def __init__(self, folder: Path, environment: dict[str, str], stdin: Any = None) -> None:
         self.folder = folder
+        self.environment = environment
         self.log_file = folder / "output"
         (folder / "conf").mkdir(parents=True)
         with self.log_file.open("ab") as log:

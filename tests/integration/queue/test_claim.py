@@ -13,6 +13,7 @@ from tests.queue_state import (
     assert_nothing_left,
     claim_one,
     created_and_claimed,
+    enqueue_by_arq,
     gauges,
     lapse,
     make_due,
@@ -238,7 +239,7 @@ async def test_a_hundred_running_jobs_do_not_hide_a_new_one(broker: Broker) -> N
 async def test_a_job_enqueued_by_arq_gets_what_a_job_of_ours_has(
     broker: Broker, redis: ArqRedis
 ) -> None:
-    await redis.enqueue_job(TASK, _job_id="one", _queue_name=keys.queue(TASK), a=1)
+    await enqueue_by_arq(redis, "one", a=1)
 
     job = await claim_one(broker)
     view = await broker.read("one")

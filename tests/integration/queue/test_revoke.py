@@ -12,6 +12,7 @@ from tests.queue_state import (
     assert_nothing_left,
     claim_one,
     created_and_claimed,
+    enqueue_by_arq,
     gauges,
     lapse,
     limited,
@@ -121,7 +122,7 @@ async def test_an_unknown_job_is_not_revoked(broker: Broker, redis: ArqRedis) ->
 
 @pytest.mark.parametrize("started", [False, True])
 async def test_a_job_enqueued_by_arq(broker: Broker, redis: ArqRedis, started: bool) -> None:
-    await redis.enqueue_job(TASK, _job_id="one", _queue_name=keys.queue(TASK), a=1)
+    await enqueue_by_arq(redis, "one", a=1)
     if started:
         await claim_one(broker)
 

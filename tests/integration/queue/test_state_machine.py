@@ -15,10 +15,18 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from redis.asyncio.connection import UnixDomainSocketConnection
 
 from tests.queue_server import QueueServer
-from tests.queue_state import assert_nothing_left, limited, new_job
+from tests.queue_state import assert_nothing_left, enqueue_by_arq, limited, new_job
 from workers.queue import keys
 from workers.queue.broker import CRASH_LIMIT, Broker
-from workers.queue.records import FINAL_STATES, ClaimedJob, Lease, State, Verdict
+from workers.queue.errors import KeyReusedError
+from workers.queue.records import (
+    FINAL_STATES,
+    ClaimedJob,
+    Idempotency,
+    Lease,
+    State,
+    Verdict,
+)
 from workers.queue.serializer import deserialize, serialize
 
 TASKS = ("a", "b")
@@ -40,6 +48,7 @@ class Model:
     crashes: int = 0
     aborted: bool = False
     stored: bytes | None = None  #: the result, once it is final
+    dead: bool = False  #: and kept as a dead letter
 
     @property
     def is_final(self) -> bool:
@@ -71,6 +80,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.redis = self._do(self._connect())
         self.broker = Broker(self.redis, result_expires=600, lease=600)
         self.jobs: dict[str, Model] = {}
+        self.keyed: dict[str, tuple[str, str]] = {}  #: idempotency key -> body, job
 
     async def _connect(self) -> ArqRedis:
         redis = ArqRedis.from_url(
@@ -101,11 +111,28 @@ class QueueMachine(RuleBasedStateMachine):
         assert self._do(self.broker.create(new_job(job_id, task, concurrency=places)))
         self.jobs[job_id] = Model(task, key)
 
+    @rule(
+        task=st.sampled_from(TASKS),
+        key=st.sampled_from(["i1", "i2"]),
+        body=st.sampled_from(["b1", "b1", "b2"]),
+    )
+    def create_with_an_idempotency_key(self, task: str, key: str, body: str) -> None:
+        job_id = f"j{len(self.jobs)}"
+        made_body, made_id = self.keyed.get(key, (body, job_id))
+        creating = self.broker.create(new_job(job_id, task, idempotency=Idempotency(key, body)))
+        if made_body != body:
+            with pytest.raises(KeyReusedError):
+                self._do(creating)
+            return
+        view = self._do(creating)
+        if made_id == job_id:
+            self.jobs[job_id], self.keyed[key] = Model(task, ""), (body, job_id)
+        assert (view.id, view.state) == (made_id, self.jobs[made_id].state)
+
     @rule(task=st.sampled_from(TASKS))
     def enqueue_by_arq(self, task: str) -> None:
         job_id = f"j{len(self.jobs)}"
-        queue = keys.queue(task)
-        self._do(self.redis.enqueue_job(task, _job_id=job_id, _queue_name=queue, a=1))
+        self._do(enqueue_by_arq(self.redis, job_id, task, a=1))
         self.jobs[job_id] = Model(task, "")
 
     @precondition(lambda self: self.jobs)
@@ -146,6 +173,19 @@ class QueueMachine(RuleBasedStateMachine):
         assert (view.state, view.known) == (self.jobs[job_id].state, True)
         assert view.is_final == self.jobs[job_id].is_final
 
+    @precondition(lambda self: self.jobs)
+    @rule(number=st.integers(0, 99))
+    def replay(self, number: int) -> None:
+        letter_id, job_id = self._pick(number, State.FAILURE), f"j{len(self.jobs)}"
+        if letter_id is None:
+            return
+        model = self.jobs[letter_id]
+        view = self._do(self.broker.replay(letter_id, job_id))
+        assert (view is not None) == model.dead
+        if model.dead:
+            model.dead = False
+            self.jobs[job_id] = Model(model.task, model.key)
+
     # ---- workers ---------------------------------------------------------------------------
 
     @rule(
@@ -184,6 +224,7 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             self._crash_if_lapsed(model)
             assert model.crashes == CRASH_LIMIT
+            model.dead = True
         model.end(state)
 
     def _parked(self, tasks: tuple[str, ...]) -> None:
@@ -258,6 +299,7 @@ class QueueMachine(RuleBasedStateMachine):
             dead = crash and model.crashes >= CRASH_LIMIT
             assert verdict is (Verdict.DEAD if dead else Verdict.OK)
             model.end(State.FAILURE if dead else State.RETRY)
+            model.dead = dead
 
     @rule(worker=st.sampled_from(WORKERS))
     def restart(self, worker: str) -> None:
@@ -315,6 +357,24 @@ class QueueMachine(RuleBasedStateMachine):
             queued = self._do(self.redis.zrange(keys.queue(task), 0, -1))
             unfinished = {i for i, m in self.jobs.items() if m.task == task and not m.is_final}
             assert {job_id.decode() for job_id in queued} == unfinished
+
+    @invariant()
+    def the_dead_and_nobody_else_have_letters(self) -> None:
+        letters = self._do(self.broker.dead_letters(1000)).letters
+        assert {letter.id for letter in letters} == {i for i, m in self.jobs.items() if m.dead}
+
+    @invariant()
+    def an_idempotency_key_lasts_as_long_as_its_job(self) -> None:
+        for key, (_, job_id) in self.keyed.items():
+            name = keys.RESULT if self.jobs[job_id].is_final else keys.META
+            key_ms, job_ms = self._do(self._lifetimes(keys.IDEMPOTENCY + key, name + job_id))
+            assert key_ms == job_ms
+
+    async def _lifetimes(self, *names: str) -> list[int]:
+        async with self.redis.pipeline(transaction=True) as pipeline:
+            for name in names:
+                pipeline.execute_command("PEXPIRETIME", name)
+            return list(await pipeline.execute())
 
     @invariant()
     def counters_are_right(self) -> None:

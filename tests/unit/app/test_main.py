@@ -23,6 +23,7 @@ SWITCHES: dict[str, list[tuple[str, str]]] = {
     "api_revoke": [("POST", "/revoke")],
     "api_file_download": [("GET", "/download")],
     "api_file_upload": [("POST", "/upload")],
+    "api_dead_letters": [("GET", "/dead_letters"), ("POST", "/dead_letters/replay")],
 }
 TEMPLATES = {"/check/some-id": "/check/{job_id}"}
 

@@ -1,8 +1,8 @@
 """The Lua scripts: each change of a job's state is one of them, so it happens wholly or not at all.
 
 The head of each file says its arguments, its answer and what it means; `shared.lua` holds what
-they have in common. A script runs alone on the queue server and asks it for the time, so neither
-races nor the clocks of hosts matter.
+they have in common, `letters.lua` what concerns dead letters. A script runs alone on the queue
+server and asks it for the time, so neither races nor the clocks of hosts matter.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from pathlib import Path
 from workers.queue.keys import lua_constants
 
 FOLDER = Path(__file__).parent
+LETTERS = "letters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +29,28 @@ class Script:
 WITHOUT_LIMIT = "#!lua flags=allow-oom\n"
 
 
-def _load(name: str, *, head: str = "") -> Script:
-    parts = (FOLDER / "shared.lua").read_text(), (FOLDER / f"{name}.lua").read_text()
+def _load(name: str, *needed: str, head: str = "") -> Script:
+    # What stands in front of a script runs at each call, so each gets only what it needs.
+    parts = [(FOLDER / f"{part}.lua").read_text() for part in ("shared", *needed, name)]
     source = head + lua_constants() + "\n".join(parts)
     # SHA-1 is what Redis calls its scripts by: https://valkey.io/commands/evalsha/
     return Script(name, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
 ANNOUNCE = _load("announce", head=WITHOUT_LIMIT)
-CLAIM = _load("claim", head=WITHOUT_LIMIT)
+CLAIM = _load("claim", LETTERS, head=WITHOUT_LIMIT)
 CREATE = _load("create")
-FINISH = _load("finish", head=WITHOUT_LIMIT)
+DEAD_LETTERS = _load("dead_letters", LETTERS)
+FINISH = _load("finish", LETTERS, head=WITHOUT_LIMIT)
 READ = _load("read")
 RECOVER = _load("recover", head=WITHOUT_LIMIT)
-RELEASE = _load("release", head=WITHOUT_LIMIT)
+RELEASE = _load("release", LETTERS, head=WITHOUT_LIMIT)
 RENEW = _load("renew", head=WITHOUT_LIMIT)
+REPLAY = _load("replay", LETTERS)
 REVOKE = _load("revoke", head=WITHOUT_LIMIT)
 STATISTICS = _load("statistics")
 
-ALL = (ANNOUNCE, CLAIM, CREATE, FINISH, READ, RECOVER, RELEASE, RENEW, REVOKE, STATISTICS)
+ALL = (
+    ANNOUNCE, CLAIM, CREATE, DEAD_LETTERS, FINISH, READ, RECOVER, RELEASE, RENEW, REPLAY, REVOKE,
+    STATISTICS,
+)  # fmt: skip

@@ -13,10 +13,22 @@ local now = clock()
 local jobs, buried = {}, {}
 local looks_left = wanted + 64 -- entries looked at, at most: the bound of this script
 
-local function bury(id, task, meta, state, text)
+local function bury(id, task, meta, state, text, is_dead)
+  if is_dead then keep_letter(id, task, meta, cjson.encode(text), now, true) end
   conclude(id, task, meta, state, cjson.encode(text), ttl, now, true)
   if meta.key then leave_place(id, task, meta.key, now) end
   buried[#buried + 1] = {id, task, state}
+end
+
+-- End a job whose keys hold what cannot be one's. Nothing of it is relied on but what can be read.
+local function bury_garbage(id, task, why)
+  local meta = load_meta(id)
+  local reason = cjson.encode('unreadable: the keys of this job hold what is not a job: ' .. why)
+  keep_letter(id, task, meta, reason, now, true)
+  redis.call('DEL', META .. id, RETRY .. id, JOB .. id)
+  conclude(id, task, meta, 'FAILURE', reason, ttl, now, false)
+  if meta.key then pcall(leave_place, id, task, meta.key, now) end
+  buried[#buried + 1] = {id, task, 'FAILURE'}
 end
 
 -- A place in the job's concurrency key; without one the job is parked. The head of the row looks
@@ -51,6 +63,7 @@ local function start(id, task, meta, data)
     'updated', whole(now))
   redis.call('PERSIST', META .. id)
   redis.call('PERSIST', JOB .. id)
+  if meta.idempotency then redis.call('PERSIST', IDEMPOTENCY .. meta.idempotency) end
   count_move(task, meta.state, 'STARTED')
   jobs[#jobs + 1] = {id, task, token, attempt, data, meta.key or ''}
 end
@@ -72,17 +85,32 @@ local function look_at(id, task)
     return
   end
   local meta = load_meta(id)
-  local data = stored_job(id)
+  if meta.garbled then error('WRONGTYPE its meta is no hash') end
+  local data = redis.call('GET', JOB .. id)
   if redis.call('ZSCORE', ABORT, id) then
     bury(id, task, meta, 'REVOKED', 'revoked')
   elseif not data then
     bury(id, task, meta, 'FAILURE', 'expired: the job was not started within 30 days')
   elseif crashed_once_too_often(id, meta) then
     bury(id, task, meta, 'FAILURE', 'given up: ' .. crash_limit .. ' attempts ended without a '
-      .. 'word because their worker was lost, the last one on ' .. (meta.worker or '?'))
+      .. 'word because their worker was lost, the last one on ' .. (meta.worker or '?'), true)
   elseif not meta.key or take_place(id, task, meta) then
     start(id, task, meta, data)
   end
+end
+
+-- Garbage under the keys of one job costs that job only. Whatever else goes wrong, a server that
+-- takes no writes above all, is no reason to end a job: it ends the script.
+local GARBAGE = {'WRONGTYPE', 'not an integer', 'not a valid'}
+
+local function look_at_anything(id, task)
+  local looked, failure = pcall(look_at, id, task)
+  if looked then return end
+  local why = tostring(type(failure) == 'table' and failure.err or failure)
+  for _, sign in ipairs(GARBAGE) do
+    if why:find(sign, 1, true) then return bury_garbage(id, task, why) end
+  end
+  error(failure)
 end
 
 local function take(task, share)
@@ -93,7 +121,7 @@ local function take(task, share)
     if #due == 0 then return end
     for _, id in ipairs(due) do
       looks_left = looks_left - 1
-      look_at(id, task)
+      look_at_anything(id, task)
     end
   end
 end

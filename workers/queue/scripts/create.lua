@@ -1,28 +1,41 @@
--- Create a job, or answer that its id is taken.
+-- Create a job, unless its id is taken or its idempotency key made one before.
 --   ARGV  id, task, params (JSON object), owner, notify (gateway or ''),
+--         idempotency key's name and digest of the body, or '' and '' for none,
 --         key, limit, countdown (ms), expire (ms): concurrency key, or '' for none
---   ->    {1, created ms} or {0} if a job or result of this id exists
-local id, task, params, owner, notify, key, limit, countdown, expire = unpack(ARGV)
+--   ->    {'NEW', created ms}; {'TAKEN'} if a job or result of this id exists;
+--         {'EARLIER', id, {as read.lua}} if the key made that job of the same body, which can be
+--         read still; {'OTHER_BODY'} if it made one of another body
+-- Looking for an earlier job and making a new one is one step, so of any number of creates with
+-- one idempotency key, over whatever gateways, one makes the job.
+local id, task, params, owner, notify, idempotency, body, key, limit, countdown, expire =
+  unpack(ARGV)
 
-if redis.call('EXISTS', RESULT .. id, META .. id, JOB .. id) > 0 then
-  return {0}
+if idempotency ~= '' then
+  local held = redis.call('GET', IDEMPOTENCY .. idempotency) or ''
+  local earlier_body, earlier_id = held:match('^(%S+) (.+)$')
+  if earlier_id and exists(earlier_id) then
+    if earlier_body ~= body then return {'OTHER_BODY'} end
+    return {'EARLIER', earlier_id, describe(earlier_id, notify)}
+  end
 end
+if exists(id) then return {'TAKEN'} end
 
 local now = whole(clock())
-local job = table.concat({
-  '{"t":null,"f":"', task, '","a":[],"k":', params, ',"et":', now, ',"v":true}'})
-redis.call('SET', JOB .. id, job, 'PX', JOB_LIFETIME)
-redis.call('HSET', META .. id,
-  'task', task, 'state', 'PENDING', 'owner', owner, 'created', now, 'updated', now)
+local fields = {}
 if notify ~= '' then
-  redis.call('HSET', META .. id, 'notify', notify .. ' ')
+  fields = {'notify', notify .. ' '}
 end
 if key ~= '' then
-  redis.call('HSET', META .. id, 'key', key, 'limit', limit, 'countdown', countdown,
-    'expire', expire)
+  for _, part in ipairs({'key', key, 'limit', limit, 'countdown', countdown, 'expire', expire}) do
+    fields[#fields + 1] = part
+  end
 end
--- Twice as long as the job itself, so that `check` can say that a job expired unrun.
-redis.call('PEXPIRE', META .. id, 2 * JOB_LIFETIME)
-redis.call('ZADD', QUEUE .. task, now, id)
-wake_worker(task)
-return {1, now}
+if idempotency ~= '' then
+  redis.call('SET', IDEMPOTENCY .. idempotency, body .. ' ' .. id, 'PX', META_LIFETIME)
+  fields[#fields + 1] = 'idempotency'
+  fields[#fields + 1] = idempotency
+end
+local job = table.concat({
+  '{"t":null,"f":"', task, '","a":[],"k":', params, ',"et":', now, ',"v":true}'})
+store_job(id, task, job, owner, fields, now)
+return {'NEW', now}

@@ -1,6 +1,6 @@
 -- Write the outcome of an attempt as the job's final result; the first final write wins.
 --   ARGV  id, task, token, state, result (JSON), result ttl (ms), concurrency key or '',
---         '1' if the stored job is readable JSON, else '0'
+--         '1' if the stored job is readable JSON, else '0': it becomes a dead letter
 --   ->    OK, DUP (there is a result; it stays), REVOKED (aborted meanwhile: ended so),
 --         FENCED (not the running attempt's token: nothing written)
 local id, task, token, state, result, ttl, key, readable = unpack(ARGV)
@@ -16,6 +16,8 @@ if meta.token ~= token then return 'FENCED' end
 local verdict = 'OK'
 if redis.call('ZSCORE', ABORT, id) then
   state, result, verdict = 'REVOKED', REVOKED_TEXT, 'REVOKED'
+elseif readable ~= '1' then
+  keep_letter(id, task, meta, result, now, false)
 end
 conclude(id, task, meta, state, result, ttl, now, readable == '1')
 if key ~= '' then leave_place(id, task, key, now) end

@@ -1,7 +1,8 @@
 -- Give a job back that was claimed, to be run again.
 --   ARGV  id, task, token, delay (ms), crash limit (0: this is no crash), reason (JSON string),
 --         result ttl (ms), concurrency key or ''
---   ->    OK, DUP, FENCED as in finish; DEAD if it crashed once too often and ended as FAILURE
+--   ->    OK, DUP, FENCED as in finish; DEAD if it crashed once too often and ended as FAILURE,
+--         kept as a dead letter
 local id, task, token = ARGV[1], ARGV[2], ARGV[3]
 local delay, crash_limit, reason, ttl = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local key = ARGV[8]
@@ -19,6 +20,7 @@ local meta = load_meta(id)
 if meta.token ~= token then return 'FENCED' end
 
 if crash_limit > 0 and redis.call('HINCRBY', META .. id, 'crashes', 1) >= crash_limit then
+  keep_letter(id, task, meta, reason, now, true)
   conclude(id, task, meta, 'FAILURE', reason, ttl, now, true)
   leave()
   return 'DEAD'

@@ -7,10 +7,12 @@
 --   crashes                                attempts that ended without a word
 --   notify                                 gateways that wait for its end, each followed by a blank
 --   key, limit, countdown, expire          its concurrency key, if it has one
+--   idempotency                            the name of its idempotency key, if it has one
 --
 -- Scripts make key names from ids, so this needs one queue server and not a Redis Cluster.
 
 local JOB_LIFETIME = 30 * 24 * 3600 * 1000
+local META_LIFETIME = 2 * JOB_LIFETIME -- longer, so that `check` can say that a job expired unrun
 
 local function clock()
   local t = redis.call('TIME')
@@ -23,12 +25,14 @@ end
 
 local META_FIELDS = {
   'task', 'state', 'owner', 'created', 'started', 'updated', 'worker', 'token', 'crashes', 'notify',
-  'key', 'limit', 'countdown', 'expire',
+  'key', 'limit', 'countdown', 'expire', 'idempotency',
 }
 
--- The meta of a job as a table; fields that are not there are nil.
+-- The meta of a job as a table; fields that are not there are nil. Only `garbled` is there if a
+-- foreign client put something else than a hash in its place: that must not stop the others.
 local function load_meta(id)
-  local values = redis.call('HMGET', META .. id, unpack(META_FIELDS))
+  local values = redis.pcall('HMGET', META .. id, unpack(META_FIELDS))
+  if values.err then return {garbled = true} end
   local meta = {}
   for i, field in ipairs(META_FIELDS) do
     meta[field] = values[i] or nil
@@ -115,10 +119,58 @@ local function leave_place(id, task, key, now)
   end
 end
 
+-- How often a job was started so far, as text.
+local function attempts_of(id)
+  local attempts = redis.pcall('GET', RETRY .. id)
+  return type(attempts) == 'string' and attempts:match('^%d+$') or '0'
+end
+
 -- The stored job; nil if there is none, or if a foreign client put something else than a string there.
 local function stored_job(id)
   local job = redis.pcall('GET', JOB .. id)
   return type(job) == 'string' and job or nil
+end
+
+-- ---- beginning --------------------------------------------------------------------------------
+
+-- Store and queue a job that waits for its first attempt. `job` is arq's, as JSON; `created` is now
+-- as text; `fields` are more pairs of its meta.
+local function store_job(id, task, job, owner, fields, created)
+  redis.call('SET', JOB .. id, job, 'PX', JOB_LIFETIME)
+  redis.call('HSET', META .. id, 'task', task, 'state', 'PENDING', 'owner', owner,
+    'created', created, 'updated', created, unpack(fields))
+  redis.call('PEXPIRE', META .. id, META_LIFETIME)
+  redis.call('ZADD', QUEUE .. task, created, id)
+  wake_worker(task)
+end
+
+local function exists(id)
+  return redis.call('EXISTS', RESULT .. id, META .. id, JOB .. id) > 0
+end
+
+-- ---- looking ----------------------------------------------------------------------------------
+
+-- A job as it stands, in the form that read.lua documents. `gateway`, if not '', will be told of its
+-- end: reading and asking is one step, so no end can fall between the two.
+local function describe(id, gateway)
+  local result = redis.call('GET', RESULT .. id)
+  if result then return {'FINAL', result} end
+
+  local meta = load_meta(id)
+  local has_job = redis.call('EXISTS', JOB .. id) == 1
+  if not meta.task and not has_job then return {'UNKNOWN'} end
+
+  local notify = ' ' .. (meta.notify or '')
+  if gateway ~= '' and not meta.garbled
+      and not string.find(notify, ' ' .. gateway .. ' ', 1, true) then
+    -- Not if the server takes no writes for now: who waits looks again by himself.
+    redis.pcall('HSET', META .. id, 'notify', (meta.notify or '') .. gateway .. ' ')
+  end
+  return {
+    has_job and 'OPEN' or 'EXPIRED',
+    meta.task or '', meta.owner or '', meta.state or 'PENDING', meta.created or '',
+    meta.started or '', meta.updated or '', meta.worker or '', attempts_of(id),
+  }
 end
 
 -- ---- ending -----------------------------------------------------------------------------------
@@ -139,7 +191,7 @@ end
 -- The stored JSON ends with ,"z":[offset,length]}: where `result` stands, in bytes, so that a reader
 -- takes it as it is and reads only our few fields behind it, however large job and result are.
 local function conclude(id, task, meta, state, result, ttl, now, readable)
-  local attempt = redis.call('GET', RETRY .. id) or '0'
+  local attempt = attempts_of(id)
   local head = open_job(id, task, attempt, readable)
     .. (state == 'SUCCESS' and ',"s":true,"r":' or ',"s":false,"r":')
   redis.call('SET', RESULT .. id, table.concat({
@@ -155,6 +207,7 @@ local function conclude(id, task, meta, state, result, ttl, now, readable)
     ',"c":', meta.created or whole(now),
     ',"z":[', #head, ',', #result, ']}'}), 'PX', ttl)
   redis.call('DEL', JOB .. id, IN_PROGRESS .. id, RETRY .. id, META .. id)
+  if meta.idempotency then redis.call('PEXPIRE', IDEMPOTENCY .. meta.idempotency, ttl) end
   redis.call('ZREM', QUEUE .. task, id)
   redis.call('ZREM', ABORT, id)
   count_move(task, meta.state, nil)

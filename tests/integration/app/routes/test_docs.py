@@ -123,6 +123,6 @@ def test_logging_in_is_offered_and_not_required(schema: dict[str, Any]) -> None:
 def test_every_path_is_described(schema: dict[str, Any]) -> None:
     tasks = {f"/{route}/{task}" for route in ("run", "create", "check") for task in TASKS}
     others = {"/check/{job_id}", "/revoke", "/upload", "/download", "/status_info", "/healthz",
-              "/readyz"}  # fmt: skip
+              "/readyz", "/dead_letters", "/dead_letters/replay"}  # fmt: skip
 
     assert set(schema["paths"]) == tasks | others

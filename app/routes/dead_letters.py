@@ -1,0 +1,47 @@
+"""`/dead_letters`: jobs that could not be run, kept for whoever looks after the cluster.
+
+Until there are admin permissions every user may use these routes; AdminDep is where that changes.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app.dependencies import AdminDep, JobsDep
+from app.errors import NotFoundError
+from app.routes.tasks import ERRORS
+from app.schemas import (
+    DeadLettersAnswer,
+    ErrorAnswer,
+    JobRecord,
+    ReplayRequest,
+    dead_letters_response,
+    job_response,
+)
+from app.strict_json import StrictRoute
+
+MOST_LETTERS = 1000  # in one answer
+
+router = APIRouter(tags=["dead letters"], route_class=StrictRoute, responses=ERRORS)
+
+Limit = Annotated[int, Query(ge=1, le=MOST_LETTERS, description="How many to answer at most")]
+
+
+@router.get("/dead_letters", response_model=DeadLettersAnswer, summary="Jobs that cannot be run")
+async def dead_letters(jobs: JobsDep, _admin: AdminDep, limit: Limit = 100) -> Response:
+    """The latest jobs that were given up because they crashed their workers or are unreadable."""
+    return dead_letters_response(await jobs.dead_letters(limit))
+
+
+@router.post(
+    "/dead_letters/replay",
+    response_model=JobRecord,
+    summary="Run a dead letter again",
+    responses={404: {"model": ErrorAnswer, "description": "No such dead letter"}},
+)
+async def replay(request: ReplayRequest, jobs: JobsDep, _admin: AdminDep) -> Response:
+    """Queue a new job with the same parameters and owner; the dead letter is dropped."""
+    view = await jobs.replay(request.result_id)
+    if view is None:
+        raise NotFoundError(f"no dead letter {request.result_id}")
+    return job_response(view)
