@@ -14,19 +14,37 @@ from tests.chaos.gateway_full import (
     full_disk_under_uploads,
     full_queue_server,
 )
-from tests.chaos.gateway_kills import killed_gateways
+from tests.chaos.gateway_kills import killed_gateways, lost_answers
 from tests.chaos.gateway_load import clients_that_go, concurrent_creates
 from tests.chaos.gateway_passwords import wrong_passwords
 from tests.chaos.gateway_sizes import hostile_outcomes, large_params, large_results
 from tests.chaos.gateway_slow import slow_clients
 from tests.chaos.gateway_uploads import bad_uploads
 
+
+async def repeated_after_kills() -> Figures:
+    """As `killed_gateways`, with keys."""
+    return await killed_gateways(keyed=True)
+
+
 SCENARIOS = {
-    killed_gateways: "9", clients_that_go: "11", full_disk_under_uploads: "18",
-    full_disk_under_the_queue: "18", full_queue_server: "19", large_params: "20",
-    large_results: "20", concurrent_creates: "21", bad_uploads: "23", fuzzed_names: "24",
-    slow_clients: "25", wrong_passwords: "26", bad_bodies: "27", hostile_outcomes: "28",
-}  # fmt: skip
+    killed_gateways: "9",
+    repeated_after_kills: "9",
+    lost_answers: "10",
+    clients_that_go: "11",
+    full_disk_under_uploads: "18",
+    full_disk_under_the_queue: "18",
+    full_queue_server: "19",
+    large_params: "20",
+    large_results: "20",
+    concurrent_creates: "21",
+    bad_uploads: "23",
+    fuzzed_names: "24",
+    slow_clients: "25",
+    wrong_passwords: "26",
+    bad_bodies: "27",
+    hostile_outcomes: "28",
+}
 NEED_ROOT = {full_disk_under_uploads, full_disk_under_the_queue}
 
 

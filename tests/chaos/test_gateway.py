@@ -10,6 +10,7 @@ import pytest
 from tests.chaos.gateway_bodies import bad_bodies, fuzzed_names
 from tests.chaos.gateway_figures import Figures
 from tests.chaos.gateway_full import full_queue_server
+from tests.chaos.gateway_kills import lost_answers
 from tests.chaos.gateway_load import clients_that_go, concurrent_creates
 from tests.chaos.gateway_passwords import wrong_passwords
 from tests.chaos.gateway_sizes import hostile_outcomes, large_params, large_results
@@ -17,6 +18,7 @@ from tests.chaos.gateway_slow import slow_clients
 from tests.chaos.gateway_uploads import bad_uploads
 
 SMALL: dict[str, Callable[[], Awaitable[Figures]]] = {
+    "lost answers": lambda: lost_answers(number=40),
     "clients that go": lambda: clients_that_go(number=30, rounds=2),
     "full queue server": full_queue_server,
     "large params": lambda: large_params(sizes=(1, 20)),
