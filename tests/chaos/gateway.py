@@ -17,7 +17,12 @@ from tests.chaos.gateway_full import (
 from tests.chaos.gateway_kills import killed_gateways, lost_answers
 from tests.chaos.gateway_load import clients_that_go, concurrent_creates
 from tests.chaos.gateway_passwords import wrong_passwords
-from tests.chaos.gateway_sizes import hostile_outcomes, large_params, large_results
+from tests.chaos.gateway_sizes import (
+    hostile_outcomes,
+    large_over_a_slow_line,
+    large_params,
+    large_results,
+)
 from tests.chaos.gateway_slow import slow_clients
 from tests.chaos.gateway_uploads import bad_uploads
 
@@ -37,6 +42,7 @@ SCENARIOS = {
     full_queue_server: "19",
     large_params: "20",
     large_results: "20",
+    large_over_a_slow_line: "20",
     concurrent_creates: "21",
     bad_uploads: "23",
     fuzzed_names: "24",

@@ -1,6 +1,9 @@
 """Rows 20 and 28: parameters, results, errors and output that are far too large."""
 
+import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -132,3 +135,57 @@ async def beside_it(gateway: Gateway) -> float:
 
 def is_alive(worker: Worker) -> bool:
     return worker.process.poll() is None
+
+
+async def large_over_a_slow_line(mib: int = 8, bytes_per_second: int = MIB) -> Figures:
+    """A worker behind a slow line: a large result, small jobs after it, large parameters."""
+    with cluster_of_its_own() as cluster:
+        async with slow_line(str(cluster.queue.socket), bytes_per_second) as port:
+            gateway = cluster.add_gateway()
+            worker = cluster.add_worker(TASK_QUEUE_URL=f"redis://127.0.0.1:{port}")
+            await asyncio.to_thread(cluster.wait_ready)
+            orders: dict[str, dict[str, Any]] = {
+                "large_result": {"size": mib * MIB},
+                "small_after_it": {},
+                "large_params": {"text": "x" * mib * MIB},
+            }
+            numbers: dict[str, float] = {}
+            wrong: list[str] = []
+            for name, params in orders.items():
+                began = time.monotonic()
+                job = (await create(gateway, **params)).json["id"]
+                record = await ended(gateway, job, within=6 * mib * MIB / bytes_per_second)
+                numbers[f"{name}_s"] = time.monotonic() - began
+                if record.get("state") != "SUCCESS":
+                    wrong.append(f"{name}: {record.get('state')}")
+            numbers["unanswered_calls"] = worker.log.count("no answer within")
+        return Figures("20", f"{mib} MiB at {bytes_per_second} bytes/s", "delivered; nobody waits",
+                       numbers, tuple(wrong))  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def slow_line(unix_socket: str, bytes_per_second: int) -> AsyncIterator[int]:
+    """A port that leads to a unix socket, slowly."""
+    carrying: set[asyncio.Task[None]] = set()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(16 * 1024):
+                writer.write(chunk)
+                await writer.drain()
+                await asyncio.sleep(len(chunk) / bytes_per_second)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_unix_connection(unix_socket)
+        for one in (carry(reader, far_writer), carry(far_reader, writer)):
+            carrying.add(asyncio.create_task(one))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for one in carrying:
+            one.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
