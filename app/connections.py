@@ -10,9 +10,10 @@ import asyncio
 import logging
 import ssl
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-import orjson
 import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -26,6 +27,9 @@ log = logging.getLogger("fasttask.app")
 LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers
 SMALLEST_PIECE = 16 * 1024  # bytes of a body that count as progress
 PATIENCE_SECONDS = 1.0  # how long a client may always take, however many others there are
+TOO_MANY = "too many connections; try again later"
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+RETRY_LATER = MappingProxyType({"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 class Senders:
@@ -55,7 +59,8 @@ class Senders:
         oldest, since = next(iter(self._idle_since.items()), (None, 0.0))
         if oldest is None or time.monotonic() - since < PATIENCE_SECONDS:
             return False
-        self._let_go(oldest)
+        self.release(oldest)
+        oldest.give_way()
         return True
 
     def _sweep_later(self) -> None:
@@ -66,13 +71,10 @@ class Senders:
         self._sweeper = None
         latest = time.monotonic() - self._longest
         for connection in [c for c, since in self._idle_since.items() if since < latest]:
-            self._let_go(connection)
+            self.release(connection)
+            connection.let_go()
         if self._idle_since:
             self._sweep_later()
-
-    def _let_go(self, connection: "Connection") -> None:
-        self.release(connection)
-        connection.let_go()
 
 
 class Connection(HttpToolsProtocol):
@@ -155,14 +157,19 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.abort()
 
+    def give_way(self) -> None:
+        """Others need its place."""
+        if not self.transport.is_closing():
+            self._refuse(503, TOO_MANY, RETRY_LATER)
+
     def _is_reading_a_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body and not self.cycle.response_started
 
-    def _refuse(self, status: int, detail: str) -> None:
+    def _refuse(self, status: int, detail: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """Answer what no application will see, and close."""
-        body = orjson.dumps({"detail": detail})
-        head = STATUS_LINE[status] + b"content-type: application/json\r\nconnection: close\r\n"
-        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        refusal = answer(status, detail, {**headers, "Connection": "close"})
+        lines = b"".join(b"%b: %b\r\n" % header for header in refusal.raw_headers)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + bytes(refusal.body))
         self.transport.close()
 
 
@@ -184,6 +191,5 @@ class Loop(uvloop.Loop):
 
 async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
     """The application for a connection beyond MAX_CONNECTIONS."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS), "Connection": "close"}
-    refusal = answer(503, "too many connections; try again later", headers)
+    refusal = answer(503, TOO_MANY, {**RETRY_LATER, "Connection": "close"})
     await refusal(scope, receive, send)

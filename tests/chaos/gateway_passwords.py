@@ -33,6 +33,12 @@ async def wrong_passwords(guesses: int = 1000, timed: int = 90) -> Figures:
             return await ask(gateway, "GET", "/healthz", address=address,
                              Authorization=basic(name, password))  # fmt: skip
 
+        limit = asyncio.Semaphore(20)
+
+        async def guess(n: int) -> Answer:
+            async with limit:
+                return await request("ann", f"{n}", "127.0.0.2")
+
         async def honest() -> Answer:
             return await request("ann", "right", "127.0.0.3")
 
@@ -41,9 +47,7 @@ async def wrong_passwords(guesses: int = 1000, timed: int = 90) -> Figures:
 
         await eventually(reads_the_users)
         async with honest_clients(honest) as beside:
-            seen = await asyncio.gather(
-                *(request("ann", f"{n}", "127.0.0.2") for n in range(guesses))
-            )
+            seen = await asyncio.gather(*map(guess, range(guesses)))
             right = await request("ann", "right", "127.0.0.2")
             neighbour = await request("bob", "too", "127.0.0.2")
         statuses = Counter(answer.status for answer in seen)
