@@ -65,12 +65,18 @@ class Process:
     def __init__(self, folder: Path, environment: dict[str, str], stdin: Any = None) -> None:
         self.folder = folder
         self.log_file = folder / "output"
+        self._environment = environment
         (folder / "conf").mkdir(parents=True)
+        self.start(stdin)
+
+    def start(self, stdin: Any = None) -> None:
+        """Start it, again if it has ended."""
         with self.log_file.open("ab") as log:
+            self._log_begins = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module],
-                env=environment,
-                cwd=folder,
+                env=self._environment,
+                cwd=self.folder,
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -78,8 +84,8 @@ class Process:
 
     @property
     def log(self) -> str:
-        """What it has said so far."""
-        return self.log_file.read_text(errors="replace")
+        """What it has said since it was started last."""
+        return self.log_file.read_bytes()[self._log_begins :].decode(errors="replace")
 
     def wait_ready(self) -> None:
         """Return when it does its work."""

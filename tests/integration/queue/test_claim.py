@@ -15,12 +15,14 @@ from tests.queue_state import (
     created_and_claimed,
     gauges,
     lapse,
+    limited,
     make_due,
     new_job,
     stored_result,
 )
 from workers.queue import keys
 from workers.queue.broker import CRASH_LIMIT, Broker
+from workers.queue.errors import QueueFullError
 from workers.queue.records import Buried, State
 
 
@@ -239,6 +241,7 @@ async def test_a_job_enqueued_by_arq_gets_what_a_job_of_ours_has(
     broker: Broker, redis: ArqRedis
 ) -> None:
     await redis.enqueue_job(TASK, _job_id="one", _queue_name=keys.queue(TASK), a=1)
+    await make_due(redis, "one")  # arq rounds the time up, so it may be due only in a millisecond
 
     job = await claim_one(broker)
     view = await broker.read("one")
@@ -249,3 +252,55 @@ async def test_a_job_enqueued_by_arq_gets_what_a_job_of_ours_has(
     await broker.finish(job, State.SUCCESS, b'{"b":2}')
     assert (await broker.read("one")).result == b'{"b":2}'
     await assert_nothing_left(redis)
+
+
+SPOILT = {
+    "meta a string": (keys.META, "SET", "text"),
+    "meta a list": (keys.META, "RPUSH", "x"),
+    "attempts no number": (keys.RETRY, "SET", "many"),
+    "attempts a list": (keys.RETRY, "RPUSH", "x"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+async def test_garbage_under_a_jobs_names_ends_that_job_only(
+    broker: Broker, redis: ArqRedis, how: str
+) -> None:
+    spoilt, good = new_job(), new_job()
+    await broker.create(spoilt)
+    await broker.create(good)
+    key, command, value = SPOILT[how]
+    await redis.delete(key + spoilt.id)
+    await redis.execute_command(command, key + spoilt.id, value)
+
+    claim = await broker.claim(WORKER, 5, [TASK])
+
+    assert [job.id for job in claim.jobs] == [good.id]
+    assert claim.buried == [Buried(spoilt.id, TASK, State.FAILURE)]
+    assert "unreadable" in (await broker.read(spoilt.id)).text
+    await broker.finish(claim.jobs[0], State.SUCCESS, b"{}")
+    await assert_nothing_left(redis)
+
+
+async def test_a_limit_that_is_not_there_ends_that_job_only(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    spoilt, good = new_job(concurrency=limited(1)), new_job()
+    await broker.create(spoilt)
+    await broker.create(good)
+    await redis.hdel(keys.META + spoilt.id, "limit")
+
+    claim = await broker.claim(WORKER, 5, [TASK])
+
+    assert ([job.id for job in claim.jobs], len(claim.buried)) == ([good.id], 1)
+
+
+async def test_a_full_server_is_no_garbage(broker: Broker, redis: ArqRedis) -> None:
+    await broker.create(new_job("one"))
+    await redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(QueueFullError):
+            await broker.claim(WORKER, 5, [TASK])
+    finally:
+        await redis.config_set("maxmemory", "0")
+    assert (await claim_one(broker)).id == "one"

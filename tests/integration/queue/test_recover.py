@@ -51,3 +51,12 @@ async def test_recovering_twice_counts_one_crash(broker: Broker, redis: ArqRedis
 
     await claim_one(broker)
     assert await redis.hget(keys.META + job.id, "crashes") == b"1"
+
+
+async def test_garbage_does_not_keep_a_worker_from_starting(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    spoilt, _ = await created_and_claimed(broker), await created_and_claimed(broker)
+    await redis.set(keys.META + spoilt.id, "text")
+
+    assert await broker.recover(WORKER, [TASK]) == 1

@@ -85,6 +85,19 @@ local function look_at(id, task)
   end
 end
 
+-- One job that cannot be looked at must not keep all others from being handed out. Its place in a
+-- concurrency key, if it has one, comes back with its lease.
+local function look_or_bury(id, task)
+  local looked, problem = pcall(look_at, id, task)
+  if looked then return end
+  expect_garbage(problem)
+  local loaded, meta = pcall(load_meta, id)
+  redis.call('DEL', META .. id, RETRY .. id)
+  meta = loaded and meta or {}
+  meta.key = nil
+  bury(id, task, meta, 'FAILURE', 'unreadable: what the queue server holds of this job is garbage')
+end
+
 local function take(task, share)
   local target = math.min(wanted, #jobs + share)
   while #jobs < target and looks_left > 0 do
@@ -93,7 +106,7 @@ local function take(task, share)
     if #due == 0 then return end
     for _, id in ipairs(due) do
       looks_left = looks_left - 1
-      look_at(id, task)
+      look_or_bury(id, task)
     end
   end
 end

@@ -12,7 +12,8 @@ for i = 2, #ARGV do
   local queue = QUEUE .. ARGV[i]
   local later = redis.call('ZRANGEBYSCORE', queue, '(' .. whole(now), '+inf', 'LIMIT', 0, 10000)
   for _, id in ipairs(later) do
-    local holder, token = unpack(redis.call('HMGET', META .. id, 'worker', 'token'))
+    -- pcall: a job whose meta is no hash is ended when it is claimed.
+    local holder, token = unpack(redis.pcall('HMGET', META .. id, 'worker', 'token'))
     if holder == worker and token then
       redis.call('DEL', IN_PROGRESS .. id)
       redis.call('ZADD', queue, now, id)

@@ -121,6 +121,19 @@ local function stored_job(id)
   return type(job) == 'string' and job or nil
 end
 
+-- What pcall caught while a job was looked at: goes on if it comes of what somebody else wrote under
+-- the job's names, for that will come up each time; raised again if it is anything else, such as a
+-- server that takes no writes.
+local GARBAGE = {'WRONGTYPE', 'not an integer', 'attempt to', 'bad argument'}
+
+local function expect_garbage(problem)
+  local text = tostring(type(problem) == 'table' and problem.err or problem)
+  for _, sign in ipairs(GARBAGE) do
+    if string.find(text, sign, 1, true) then return end
+  end
+  error({err = text}, 0)
+end
+
 -- ---- ending -----------------------------------------------------------------------------------
 
 -- The stored job without its closing brace, ready for more fields; a stand-in if it is unreadable.
