@@ -24,6 +24,7 @@ class Proxy:
         self.on_command: Callable[[list[bytes]], None] = lambda _: None  #: after it has passed
         self._server_socket, self._dice, self._host = server, dice, host
         self._connections: set[_Connection] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._carries = asyncio.Event()
         self._carries.set()
         self._refuses = False
@@ -62,14 +63,20 @@ class Proxy:
 
     async def close(self) -> None:
         """Stop listening and close all."""
+        self.heal()
         self.cut()
         if self._listener is not None:
             self._listener.close()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refuses:
             writer.close()
             return
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
         with contextlib.suppress(OSError):
             up_reader, up_writer = await asyncio.open_unix_connection(self._server_socket)
             connection = _Connection(writer, up_writer)
