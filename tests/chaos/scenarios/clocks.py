@@ -17,7 +17,7 @@ FIELDS = ("created_at", "started_at", "finished_at")
 
 
 @scenario("12", "workers an hour fast, an hour slow, and jumping by two hours every second",
-          "nothing early or late by > 1 s; the times shown are right", every_run=False)  # fmt: skip
+          "nothing early or late by > 1 s; the times shown are right")  # fmt: skip
 async def wrong_clocks(setting: Setting) -> Outcome:
     """Three workers, none of them right; a job that waits for a place, and plain ones."""
     rounds = setting.times(40, least=10)

@@ -13,7 +13,7 @@ AT_ONCE = 20
 
 
 @scenario("16", "revoke at a random moment of a job's life",
-          "after its answer no attempt begins and no SUCCESS appears", every_run=False)  # fmt: skip
+          "after its answer no attempt begins and no SUCCESS appears")  # fmt: skip
 async def random_moments(setting: Setting) -> Outcome:
     """Jobs that wait, run or just end when they are taken back; a third of them twice."""
     count, dice = setting.times(1000, least=100), setting.dice
