@@ -40,7 +40,7 @@ def page(run: Run, outcomes: Iterable[Outcome]) -> str:
         f"{run.date}; seed {run.seed}; CHAOS_MINUTES={run.minutes:g}; lease {run.lease:g} s, "
         f"heartbeat {run.beat:g} s; {run.cores} cores; took {run.took_seconds / 60:.0f} minutes."
     )
-    rows = [row(outcome) for outcome in outcomes]
+    rows = [row(outcome) for outcome in sorted(outcomes, key=_number)]
     return "\n".join([HEAD + told, "", line(COLUMNS), line(["---"] * len(COLUMNS)), *rows, ""])
 
 
@@ -68,3 +68,8 @@ def line(cells: Iterable[object]) -> str:
     return (
         "| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in cells) + " |"
     )
+
+
+def _number(outcome: Outcome) -> float:
+    """Its place on the page; what has no number comes last."""
+    return int(outcome.fault) if outcome.fault.isdecimal() else float("inf")

@@ -87,8 +87,11 @@ def test_i5_a_late_recovery() -> None:
 )
 def test_i6_something_left_over(after: Remains) -> None:
     assert oracle.leftovers(Remains(), after)
-    assert oracle.leftovers(after, after) == list(oracle.leftovers(Remains(), replace(
-        after, children=0, files=0, memory_kib=0)))  # fmt: skip
+
+
+def test_i6_as_much_as_before_is_nothing_left_over() -> None:
+    busy = Remains(children=7, files=40, memory_kib=90_000)
+    assert oracle.leftovers(busy, busy) == []
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ async def very_long_partition(setting: Setting) -> Outcome:
         await client.settle(within=60)
         return await stage.outcome(
             injected=1, recoveries=[time.monotonic() - at], recovered_within=15.0,
-            note=f"cut off for {lasting:.0f} s; recovery: from the healing until both results were there",
+            note=f"cut off for {lasting:.0f} s; recovery: until both results were there",
         )  # fmt: skip
 
 
