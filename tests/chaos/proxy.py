@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hiredis
 
+HOST = "127.0.0.1"
 CHUNK = 64 * 1024
 FIRST_RETRANSMISSION = 0.2  # seconds; Linux's least RTO, doubled at each further loss
 
@@ -15,7 +16,7 @@ FIRST_RETRANSMISSION = 0.2  # seconds; Linux's least RTO, doubled at each furthe
 class Proxy:
     """One worker's link to the queue server. Nothing is ever reordered: TCP would not either."""
 
-    def __init__(self, server: Path, dice: random.Random, host: str = "127.0.0.1") -> None:
+    def __init__(self, server: Path, dice: random.Random, host: str = HOST) -> None:
         """``server`` is the queue server's unix socket."""
         self.delay = 0.0  #: seconds that each chunk takes
         self.jitter = 0.0  #: seconds more or less

@@ -16,9 +16,10 @@ from arq.connections import ArqRedis
 
 from tests.chaos import oracle
 from tests.chaos.client import Client
+from tests.chaos.network import Namespace
 from tests.chaos.proxy import Proxy
 from tests.chaos.records import Attempt, Evidence, Outcome, Remains
-from tests.integration.app.cluster import Certificate, Cluster, Gateway, Worker
+from tests.integration.app.cluster import HOST, Certificate, Cluster, Gateway, Worker
 from tests.queue_state import KEPT
 from tests.waiting import eventually, is_alive
 from tests.worker_process import parents
@@ -111,12 +112,12 @@ class Stage:
         self.nodes: list[Node] = []
         self.gateways: list[Gateway] = []
         self._certificates = tempfile.TemporaryDirectory(prefix="ft-certificate-")
-        self._closing = contextlib.AsyncExitStack()
+        self.closing = contextlib.AsyncExitStack()  #: what is closed when the play is over
         self._before = Remains()
 
     async def __aenter__(self) -> Self:
         certificate = Certificate(Path(self._certificates.name))
-        self.cluster = self._closing.enter_context(Cluster(certificate, TASKS))
+        self.cluster = self.closing.enter_context(Cluster(certificate, TASKS))
         self.redis = ArqRedis(
             unix_socket_path=str(self.cluster.queue.socket),
             job_serializer=serialize,
@@ -132,19 +133,20 @@ class Stage:
         await self.redis.aclose(close_connection_pool=True)
         for node in self.nodes:
             await node.link.close()
-        await self._closing.aclose()
+        await self.closing.aclose()
         self._certificates.cleanup()
 
-    async def add_node(self, **settings: Any) -> Node:
+    async def add_node(self, namespace: Namespace | None = None, **settings: Any) -> Node:
         """A worker behind a proxy of its own; it may not be ready yet."""
-        link = await Proxy(self.cluster.queue.socket, self.setting.dice).start()
+        host = namespace.host if namespace else HOST
+        link = await Proxy(self.cluster.queue.socket, self.setting.dice, host).start()
         given = {
             "LEASE_SECONDS": self.setting.lease,
             "HEARTBEAT_SECONDS": self.setting.beat,
             "TASK_QUEUE_URL": link.url,
             **settings,
         }
-        node = Node(self.cluster.add_worker(**given), link)
+        node = Node(self.cluster.add_worker(namespace.prefix if namespace else (), **given), link)
         self.nodes.append(node)
         return node
 
@@ -156,7 +158,7 @@ class Stage:
             self.gateways.append(self.cluster.add_gateway())
         await asyncio.to_thread(self.cluster.wait_ready)
         http = self.gateways[0].async_client()
-        self.client = Client(await self._closing.enter_async_context(http))
+        self.client = Client(await self.closing.enter_async_context(http))
         await self.client.ended(str(await self.client.create("warm-up")))
         self.client.forget_answers()
         self._before = await self.remains()

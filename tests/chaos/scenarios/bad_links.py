@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from tests.chaos.catalogue import scenario
+from tests.chaos.network import Namespace, has_netem
 from tests.chaos.records import Outcome
 from tests.chaos.stage import Node, Setting, Stage, named
 
@@ -97,13 +98,20 @@ async def half_open(setting: Setting) -> Outcome:
         return await stage.outcome(injected=rounds, recoveries=back, recovered_within=15.0)
 
 
-async def over(setting: Setting, **link: float) -> Outcome:
-    """Run jobs on a worker whose link is as bad as ``link`` says."""
+STAND_IN = "a proxy in place of tc netem: what is lost comes 0.2, 0.6, 1.4 ... s later"
+
+
+async def over(setting: Setting, netem: str, **link: float) -> Outcome:
+    """Run jobs on a worker whose link is as bad as ``netem`` says, or else ``link``."""
     count = setting.times(1000, least=100)
     async with setting.stage() as stage:
-        client = await stage.play(nodes=1, WORKER_CONCURRENCY=12)
-        for name, value in link.items():
-            setattr(stage.nodes[0].link, name, value)
+        namespace = stage.closing.enter_context(Namespace()) if has_netem() else None
+        node = await stage.add_node(namespace, WORKER_CONCURRENCY=12)
+        client = await stage.play(nodes=0)
+        if namespace:
+            namespace.worsen(*netem.split())
+        for name, value in link.items() if not namespace else ():
+            setattr(node.link, name, value)
         begin = time.monotonic()
         await client.create_all(named("job", count))
         await client.settle(within=600)
@@ -111,30 +119,29 @@ async def over(setting: Setting, **link: float) -> Outcome:
         # A claim whose answer was lost is an attempt that never began.
         return await stage.outcome(
             injected=1, losses=1,
-            note=f"{rate:.0f} jobs/s; a proxy stands in for tc netem: what is lost comes 0.2, 0.6, "
-            "1.4 ... s later",
+            note=f"{rate:.0f} jobs/s; by {'tc netem' if namespace else STAND_IN}",
         )  # fmt: skip
 
 
 @scenario("8", "5 % loss", "0 lost")
 async def some_loss(setting: Setting) -> Outcome:
     """A link that loses one piece in twenty."""
-    return await over(setting, loss=0.05)
+    return await over(setting, "loss 5%", loss=0.05)
 
 
 @scenario("8", "20 % loss", "0 lost")
 async def much_loss(setting: Setting) -> Outcome:
     """A link that loses one piece in five."""
-    return await over(setting, loss=0.2)
+    return await over(setting, "loss 20%", loss=0.2)
 
 
 @scenario("8", "300 ms +- 200 ms delay each way", "0 lost")
 async def much_delay(setting: Setting) -> Outcome:
     """A link over a satellite."""
-    return await over(setting, delay=0.3, jitter=0.2)
+    return await over(setting, "delay 300ms 200ms", delay=0.3, jitter=0.2)
 
 
 @scenario("8", "64 kbit/s", "0 lost")
 async def little_width(setting: Setting) -> Outcome:
     """A link over an old telephone."""
-    return await over(setting, bytes_per_second=8000)
+    return await over(setting, "rate 64kbit", bytes_per_second=8000)
