@@ -9,7 +9,7 @@ TESTS_INSTALLED := $(VENV)/.tests-installed
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-single up-master up-worker down status logs dead-letters test check bench clean
+.PHONY: help up up-single up-master up-worker down status logs dead-letters test check bench chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ check: $(TESTS_INSTALLED) ## check format, lint, types and architecture
 
 bench: $(TESTS_INSTALLED) ## run the benchmarks and print a table
 	@$(RUN) -m tests.bench
+
+chaos: $(TESTS_INSTALLED) ## inject faults for CHAOS_MINUTES (20) and write tests/chaos/RESULTS.md
+	@$(RUN) -m tests.chaos
 
 clean: ## remove the environment and all caches; FILES_DIR stays
 	@if [ -e $(INSTALLED) ] && $(RUN) -m deploy status >/dev/null; then \

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,16 +63,29 @@ class Process:
 
     module: str
 
-    def __init__(self, folder: Path, environment: dict[str, str], stdin: Any = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        stdin: Any = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """``prefix`` is a command that runs the rest of its arguments, such as `ip netns exec`."""
         self.folder = folder
         self.environment = environment
+        self._prefix = prefix
         self.log_file = folder / "output"
         (folder / "conf").mkdir(parents=True)
+        self.start(stdin)
+
+    def start(self, stdin: Any = None) -> None:
+        """Start it, again if it has ended."""
         with self.log_file.open("ab") as log:
+            self._log_begins = log.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module],
-                env=environment,
-                cwd=folder,
+                [*self._prefix, sys.executable, "-m", self.module],
+                env=self.environment,
+                cwd=self.folder,
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -79,8 +93,8 @@ class Process:
 
     @property
     def log(self) -> str:
-        """What it has said so far."""
-        return self.log_file.read_text(errors="replace")
+        """What it has said since it was started last."""
+        return self.log_file.read_bytes()[self._log_begins :].decode(errors="replace")
 
     def wait_ready(self) -> None:
         """Return when it does its work."""
@@ -212,11 +226,11 @@ class Cluster:
         self._processes.append(gateway)
         return gateway
 
-    def add_worker(self, **settings: Any) -> Worker:
+    def add_worker(self, prefix: Sequence[str] = (), **settings: Any) -> Worker:
         """Start a worker; it may not be ready yet."""
         folder = self._new_folder(self.folder / "worker")
         given = {"WORKER_CONCURRENCY": 2, "HEARTBEAT_SECONDS": 1, **settings}
-        worker = Worker(folder, self._environment(folder, given))
+        worker = Worker(folder, self._environment(folder, given), prefix=prefix)
         self._processes.append(worker)
         return worker
 

@@ -16,6 +16,7 @@ from tests.queue_state import (
     enqueue_by_arq,
     gauges,
     lapse,
+    limited,
     make_due,
     new_job,
     stored_result,
@@ -250,3 +251,44 @@ async def test_a_job_enqueued_by_arq_gets_what_a_job_of_ours_has(
     await broker.finish(job, State.SUCCESS, b'{"b":2}')
     assert (await broker.read("one")).result == b'{"b":2}'
     await assert_nothing_left(redis)
+
+
+SPOILT = {
+    "meta a string": (keys.META, "SET", "text"),
+    "meta a list": (keys.META, "RPUSH", "x"),
+    "attempts no number": (keys.RETRY, "SET", "many"),
+    "attempts a list": (keys.RETRY, "RPUSH", "x"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+async def test_garbage_under_a_jobs_names_ends_that_job_only(
+    broker: Broker, redis: ArqRedis, how: str
+) -> None:
+    spoilt, good = new_job(), new_job()
+    await broker.create(spoilt)
+    await broker.create(good)
+    key, command, value = SPOILT[how]
+    await redis.delete(key + spoilt.id)
+    await redis.execute_command(command, key + spoilt.id, value)
+
+    claim = await broker.claim(WORKER, 5, [TASK])
+
+    assert [job.id for job in claim.jobs] == [good.id]
+    assert claim.buried == [Buried(spoilt.id, TASK, State.FAILURE)]
+    assert "unreadable" in (await broker.read(spoilt.id)).text
+    await broker.finish(claim.jobs[0], State.SUCCESS, b"{}")
+    await assert_nothing_left(redis)
+
+
+async def test_a_limit_that_is_not_there_ends_that_job_only(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    spoilt, good = new_job(concurrency=limited(1)), new_job()
+    await broker.create(spoilt)
+    await broker.create(good)
+    await redis.hdel(keys.META + spoilt.id, "limit")
+
+    claim = await broker.claim(WORKER, 5, [TASK])
+
+    assert ([job.id for job in claim.jobs], len(claim.buried)) == ([good.id], 1)

@@ -80,3 +80,12 @@ async def test_undoing_a_claim_gives_back_its_place(broker: Broker) -> None:
 
 async def test_a_claim_that_took_nothing_is_undone_as_well(broker: Broker) -> None:
     assert await broker.unclaim(WORKER, "never", [TASK]) == 0
+
+
+async def test_garbage_does_not_keep_a_worker_from_starting(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    spoilt, _ = await created_and_claimed(broker), await created_and_claimed(broker)
+    await redis.set(keys.META + spoilt.id, "text")
+
+    assert await broker.recover(WORKER, [TASK]) == 1

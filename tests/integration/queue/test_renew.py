@@ -97,3 +97,12 @@ async def test_forgets_aborts_of_ids_that_never_come_up(broker: Broker, redis: A
 async def _now_ms(redis: ArqRedis) -> int:
     seconds, micros = await redis.time()
     return int(seconds * 1000 + micros // 1000)
+
+
+async def test_garbage_under_one_jobs_names_leaves_the_other_leases_alone(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    spoilt, good = await created_and_claimed(broker), await created_and_claimed(broker)
+    await redis.set(keys.META + spoilt.id, "text")
+
+    assert await broker.renew([spoilt, good], LONG) == [Lease.LOST, Lease.OK]

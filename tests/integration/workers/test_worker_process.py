@@ -20,6 +20,7 @@ from tests.waiting import eventually, is_alive
 from tests.worker_process import WorkerProcess
 from workers.queue import keys
 from workers.queue.broker import Broker
+from workers.queue.errors import QueueFullError
 from workers.queue.records import JobView, State
 from workers.worker import Worker
 
@@ -334,18 +335,18 @@ async def test_an_outcome_outlives_worker_and_queue_server(
     assert not list(worker.files.glob("fasttask/outcomes/*"))
 
 
-async def test_an_outcome_waits_for_room_on_a_full_server(
+async def test_an_outcome_is_taken_by_a_server_at_its_memory_limit(
     own_server: QueueServer, own_broker: Broker, own_redis: ArqRedis, make_worker: MakeWorker,
     hold: Callable,
 ) -> None:  # fmt: skip
-    worker = await make_worker(own_server, LEASE_SECONDS=60).ready()
+    await make_worker(own_server, LEASE_SECONDS=60).ready()
     job = await hold(own_broker, "job")
     await job.begun()
     await own_redis.config_set("maxmemory", "1mb")
-    job.let_go()
-    await eventually(lambda: "outcome_waits" in worker.log)
+    with pytest.raises(QueueFullError):
+        await own_broker.create(new_job())
 
-    await own_redis.config_set("maxmemory", "0")
+    job.let_go()
 
     view = await ended(own_broker, "job")
     assert (view.state, view.tries) == (State.SUCCESS, 1)

@@ -99,18 +99,11 @@ local function look_at(id, task)
   end
 end
 
--- Garbage under the keys of one job costs that job only. Whatever else goes wrong, a server that
--- takes no writes above all, is no reason to end a job: it ends the script.
-local GARBAGE = {'WRONGTYPE', 'not an integer', 'not a valid'}
-
+-- Garbage under the keys of one job costs that job only: it must not keep all others from being
+-- handed out.
 local function look_at_anything(id, task)
-  local looked, failure = pcall(look_at, id, task)
-  if looked then return end
-  local why = tostring(type(failure) == 'table' and failure.err or failure)
-  for _, sign in ipairs(GARBAGE) do
-    if why:find(sign, 1, true) then return bury_garbage(id, task, why) end
-  end
-  error(failure)
+  local looked, problem = pcall(look_at, id, task)
+  if not looked then bury_garbage(id, task, expect_garbage(problem)) end
 end
 
 local function take(task, share)

@@ -37,7 +37,7 @@ local function keep_letter(id, task, meta, reason, now, readable)
     'worker', meta.worker or '', 'job', job or '', 'readable', job and readable and '1' or '0',
     'reason', (is_json and tostring(text) or reason):sub(-LONGEST_REASON),
     'attempts', attempts_of(id))
-  if meta.key then
+  if meta.key and meta.limit and meta.countdown and meta.expire then
     redis.call('HSET', DEAD_LETTER .. id, 'key', meta.key, 'limit', meta.limit,
       'countdown', meta.countdown, 'expire', meta.expire)
   end

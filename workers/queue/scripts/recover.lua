@@ -33,7 +33,8 @@ for i = 3, #ARGV do
   local later = redis.call('ZRANGEBYSCORE', QUEUE .. task, '(' .. whole(now), '+inf',
     'LIMIT', 0, 10000)
   for _, id in ipairs(later) do
-    local holder, token = unpack(redis.call('HMGET', META .. id, 'worker', 'token'))
+    -- pcall: a job whose meta is no hash is ended when it is claimed.
+    local holder, token = unpack(redis.pcall('HMGET', META .. id, 'worker', 'token'))
     if holder == worker and token and (nonce == '' or is_of_claim(token)) then
       if nonce == '' then make_due(id, task) else undo(id, task) end
       given_back = given_back + 1

@@ -32,11 +32,19 @@ local function renew(id, task, token)
   return 'OK'
 end
 
+-- One job that cannot be looked at must not cost the others their leases.
+local function renew_or_lose(id, task, token)
+  local looked, answer = pcall(renew, id, task, token)
+  if looked then return answer end
+  expect_garbage(answer)
+  return 'LOST'
+end
+
 -- Aborts of ids that never come up would otherwise stay for ever.
 redis.call('ZREMRANGEBYSCORE', ABORT, '-inf', now - JOB_LIFETIME)
 
 local answers = {}
 for i = 4, #ARGV, 3 do
-  answers[#answers + 1] = renew(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+  answers[#answers + 1] = renew_or_lose(ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end
 return answers

@@ -173,6 +173,19 @@ local function describe(id, gateway)
   }
 end
 
+-- What pcall caught while a job was looked at, as text, if it comes of what somebody else wrote under
+-- the job's names, for that will come up each time. Anything else, such as a server that takes no
+-- writes, is no reason to end a job and is raised again.
+local GARBAGE = {'WRONGTYPE', 'not an integer', 'not a valid', 'attempt to', 'bad argument'}
+
+local function expect_garbage(problem)
+  local text = tostring(type(problem) == 'table' and problem.err or problem)
+  for _, sign in ipairs(GARBAGE) do
+    if string.find(text, sign, 1, true) then return text end
+  end
+  error({err = text}, 0)
+end
+
 -- ---- ending -----------------------------------------------------------------------------------
 
 -- The stored job without its closing brace, ready for more fields; a stand-in if it is unreadable.
