@@ -1,6 +1,6 @@
 """The faults of the gateway that are in every run, with small numbers.
 
-`python -m tests.chaos.gateway` plays all of them with those of the list of faults.
+`make chaos` plays all of them with those of the list of faults.
 """
 
 from collections.abc import Awaitable, Callable

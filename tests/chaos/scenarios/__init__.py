@@ -4,6 +4,7 @@ from tests.chaos.scenarios import (  # noqa: F401
     bad_links,
     clocks,
     crashing_tasks,
+    gateway,
     lost_workers,
     queue_server,
     races,
