@@ -12,7 +12,8 @@ Written by `make chaos`. Real processes over HTTPS on one machine, faults inject
 judged from outside by what clients were told and what the tasks wrote down (`oracle.py`), never by
 our own counters. *Jobs* are those acknowledged to clients, *lost* those of them without a final
 state, *extra* the executions beyond the first of each job, which *bound* allows for only where an
-attempt was lost. *Recovery* is the seconds from a fault until its job ran again.
+attempt was lost. *Recovery* is the seconds from a fault until its job ran again. The queue server
+writes an append-only file with `appendfsync no`.
 
 """
 COLUMNS = (

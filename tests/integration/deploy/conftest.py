@@ -1,6 +1,7 @@
 """Nodes in the test's own folder, started with the commands that people use."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,8 @@ class Commands:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # Whoever runs the tests in the background has them ignore Ctrl-C, and so would this.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self.started.append(process)
         return process
