@@ -34,6 +34,9 @@ LIMITS = {"k1": 1, "k2": 2}
 WORKERS = ("w1", "w2", "w3")
 
 
+EXAMPLES = 220  # enough for 10,000 steps
+
+
 @dataclass
 class Model:
     """What must be true of one job."""
@@ -73,6 +76,7 @@ class QueueMachine(RuleBasedStateMachine):
     """Rules are what clients, workers and accidents do; after each, server and model agree."""
 
     socket: ClassVar[str]
+    steps: ClassVar[int] = 0  #: taken so far, over all examples
 
     def __init__(self) -> None:
         super().__init__()
@@ -342,6 +346,10 @@ class QueueMachine(RuleBasedStateMachine):
     # ---- what always holds -----------------------------------------------------------------
 
     @invariant()
+    def a_step_was_taken(self) -> None:
+        QueueMachine.steps += 1
+
+    @invariant()
     def results_never_change(self) -> None:
         if not self.jobs:
             return
@@ -431,4 +439,6 @@ class QueueMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(120)
 def test_the_scripts_agree_with_the_model(shared_server: QueueServer) -> None:
     QueueMachine.socket = str(shared_server.socket)
-    run_machine(QueueMachine, settings=hypothesis_settings(max_examples=80, stateful_step_count=50))
+    limits = hypothesis_settings(max_examples=EXAMPLES, stateful_step_count=50)
+    run_machine(QueueMachine, settings=limits)
+    assert QueueMachine.steps >= 10_000, QueueMachine.steps
