@@ -20,7 +20,7 @@ from arq.worker import func
 from redis.exceptions import RedisError
 
 from config.logs import event
-from config.settings import Settings, task_environment
+from config.settings import NodeType, Settings, task_environment
 from workers.child import JobLimits
 from workers.first_of import first_of
 from workers.fork_client import ForkClient, ForkPlan
@@ -32,7 +32,7 @@ from workers.presence import ActiveJob, Presence
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.connection import connect, shown_address
-from workers.queue.errors import QueueError
+from workers.queue.errors import QueueError, QueueUnavailableError
 from workers.queue.listeners import Subscription, reconnect_delays, wait_for_work
 from workers.queue.records import Claim, ClaimedJob
 from workers.reports import Reporter
@@ -72,7 +72,10 @@ class Worker(arq.Worker):
         )
         self.name = worker_name(settings)
         self.broker = Broker(
-            self._redis, result_expires=settings.result_expires, lease=settings.lease_seconds
+            self._redis,
+            result_expires=settings.result_expires,
+            lease=settings.lease_seconds,
+            over_network=settings.node_type is NodeType.WORKER or bool(settings.task_queue_url),
         )
         self._forks = ForkClient(
             ForkPlan(
@@ -260,7 +263,16 @@ class Worker(arq.Worker):
 
     async def _run_in_slot(self, _ctx: dict[Any, Any], job: ClaimedJob) -> Outcome:
         """What arq's registry holds for each task."""
-        return await self._slots.run(job)
+        return await self._slots.run(await self._with_data(job))
+
+    async def _with_data(self, job: ClaimedJob) -> ClaimedJob:
+        for delay in reconnect_delays():
+            try:
+                return await self.broker.with_data(job)
+            except QueueUnavailableError as error:
+                event(log, logging.WARNING, "job_not_fetched", job=job.id, task=job.task, why=error)
+            await asyncio.sleep(delay)
+        raise AssertionError("the delays are endless")
 
     def _count(self, outcome: Outcome) -> None:
         """Keep arq's own counters."""

@@ -2,12 +2,14 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from arq.connections import ArqRedis
 
 from workers.queue import keys, scripts
+from workers.queue.connection import LARGE_BYTES, patient_twin
 from workers.queue.errors import KeyReusedError, UnreadableLetterError
 from workers.queue.records import (
     Buried,
@@ -28,6 +30,8 @@ from workers.queue.runner import ScriptRunner, translated
 
 CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
 
+NOTHING_IS_LARGE = 2**40  # bytes
+
 # Window of time -> the snapshots it is counted from, both in seconds; see shared.lua.
 WINDOWS = {60: 5, 900: 60, 3600: 60, 86400: 900}
 
@@ -40,10 +44,21 @@ class Broker:
     revoked at most once.
     """
 
-    def __init__(self, redis: ArqRedis, *, result_expires: float, lease: float = 30.0) -> None:
-        """``result_expires`` and ``lease`` are seconds."""
+    def __init__(
+        self,
+        redis: ArqRedis,
+        *,
+        result_expires: float,
+        lease: float = 30.0,
+        over_network: bool = False,
+    ) -> None:
+        """``result_expires`` and ``lease`` are seconds.
+
+        ``over_network``: the link may be slow, so large transfers get the time they need.
+        """
         self.redis = redis
-        self._runner = ScriptRunner(redis)
+        self._runner = ScriptRunner(redis, patient=over_network)
+        self._large_bytes = LARGE_BYTES if over_network else NOTHING_IS_LARGE
         self._result_ttl_ms = int(result_expires * 1000)
         self._lease_ms = int(lease * 1000)
         self._rotation = 0
@@ -151,9 +166,20 @@ class Broker:
         self._rotation = (self._rotation + 1) % len(tasks)
         jobs, buried = await self._runner.call(
             scripts.CLAIM, worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
-            CRASH_LIMIT, self._result_ttl_ms, self._rotation, *tasks,
+            CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._rotation, *tasks,
         )  # fmt: skip
         return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
+
+    async def with_data(self, job: ClaimedJob) -> ClaimedJob:
+        """The job with its data, which is fetched if it was too large to come with the claim."""
+        if not job.bytes_to_fetch:
+            return job
+        try:
+            async with patient_twin(self.redis, job.bytes_to_fetch) as twin:
+                data: bytes | None = await twin.get(keys.JOB + job.id)
+        except Exception as error:
+            raise translated(error, "job data") from error
+        return replace(job, data=data or b"", bytes_to_fetch=0)
 
     async def renew(self, jobs: Sequence[ClaimedJob], longest_run: float) -> list[Lease]:
         """Renew the leases of ``jobs``, an answer each; ``longest_run`` is in seconds."""
@@ -212,7 +238,10 @@ class Broker:
 
 def _claimed(reply: list[Any]) -> ClaimedJob:
     job_id, task, token, attempt, data, key = reply
-    return ClaimedJob(job_id.decode(), task.decode(), token.decode(), attempt, data, key.decode())
+    data, to_fetch = (b"", data) if isinstance(data, int) else (data, 0)
+    return ClaimedJob(
+        job_id.decode(), task.decode(), token.decode(), attempt, data, key.decode(), to_fetch
+    )
 
 
 def _buried(reply: list[bytes]) -> Buried:

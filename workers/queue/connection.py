@@ -1,11 +1,15 @@
 """How to reach the queue server: from settings to a pool of connections."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from arq.connections import ArqRedis
 from redis.asyncio.connection import (
     BlockingConnectionPool,
     Connection,
+    ConnectionPool,
     UnixDomainSocketConnection,
     parse_url,
 )
@@ -19,6 +23,11 @@ CONNECT_TIMEOUT = 3
 ANSWER_TIMEOUT = 4
 MOST_CONNECTIONS = 16
 
+# What is larger crosses the link on a connection of its own, and may take as long as it takes at
+# this rate: small calls, heartbeats above all, do not wait behind it.
+LARGE_BYTES = 256 * 1024
+SLOWEST_BYTES_PER_SECOND = 64 * 1024
+
 
 def connect(settings: Settings) -> ArqRedis:
     """An arq client for the queue server that ``settings`` name. No connection is made yet."""
@@ -30,6 +39,23 @@ def connect(settings: Settings) -> ArqRedis:
         **_address(settings),
     )
     return ArqRedis(pool, job_serializer=serialize, job_deserializer=deserialize)
+
+
+@contextlib.asynccontextmanager
+async def patient_twin(redis: ArqRedis, size: int) -> AsyncIterator[ArqRedis]:
+    """A client like ``redis`` for one transfer of ``size`` bytes, with the time that may take.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    pool = redis.connection_pool
+    given = {**pool.connection_kwargs, "socket_timeout": None}
+    twin = ArqRedis(ConnectionPool(connection_class=pool.connection_class, **given))
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT + size / SLOWEST_BYTES_PER_SECOND):
+            yield twin
+    finally:
+        await twin.aclose(close_connection_pool=True)
 
 
 def shown_address(settings: Settings) -> str:

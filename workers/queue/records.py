@@ -61,6 +61,7 @@ class ClaimedJob:
     attempt: int  #: 1 for the first
     data: bytes  #: arq's job, as stored
     concurrency_key: str  #: empty if it has none
+    bytes_to_fetch: int = 0  #: of data that was too large to come along; then ``data`` is empty
 
 
 @dataclass(frozen=True, slots=True)

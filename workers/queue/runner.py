@@ -21,7 +21,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from workers.queue.connection import ANSWER_TIMEOUT
+from workers.queue.connection import ANSWER_TIMEOUT, LARGE_BYTES, patient_twin
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
 from workers.queue.scripts import ALL, Script
 
@@ -40,12 +40,23 @@ class _Call:
     arguments: tuple[bytes | int | float, ...]
     reply: asyncio.Future[Any]
 
+    @property
+    def size(self) -> int:
+        """Its arguments, in bytes."""
+        return sum(len(a) for a in self.arguments if isinstance(a, bytes))
+
 
 class ScriptRunner:
-    """Sends script calls to the queue server over ``redis``."""
+    """Sends script calls to the queue server over ``redis``.
 
-    def __init__(self, redis: ArqRedis) -> None:
+    A ``patient`` one, for a link that may be slow, lets large calls take their time, each on a
+    connection of its own.
+    """
+
+    def __init__(self, redis: ArqRedis, *, patient: bool = False) -> None:
         self._redis = redis
+        self._patient = patient
+        self._alone: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Call] = deque()
         self._sender: asyncio.Task[None] | None = None
 
@@ -62,7 +73,11 @@ class ScriptRunner:
         except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
             raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Call(script, encoded, reply))
+        call = _Call(script, encoded, reply)
+        if self._patient and call.size > LARGE_BYTES:
+            self._start_alone(call)
+            return await reply
+        self._waiting.append(call)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
         try:
@@ -72,41 +87,58 @@ class ScriptRunner:
             text = f"{script.name}: no answer within {ANSWER_TIMEOUT} s"
             raise QueueUnavailableError(text) from None
 
+    def _start_alone(self, call: _Call) -> None:
+        sending = asyncio.create_task(self._send_alone(call))
+        self._alone.add(sending)
+        sending.add_done_callback(self._alone.discard)
+
+    async def _send_alone(self, call: _Call) -> None:
+        try:
+            async with patient_twin(self._redis, call.size) as twin:
+                await self._send([call], twin)
+        except TimeoutError as error:
+            _settle(
+                call, QueueUnavailableError(f"{call.script.name}: {call.size} bytes: {error!r}")
+            )
+
     async def _send_all(self) -> None:
         try:
             while self._waiting:
                 size = min(len(self._waiting), LARGEST_PIPELINE)
                 calls = [self._waiting.popleft() for _ in range(size)]
                 # Nobody waits for the answer of one that is done: it must not run any more.
-                await self._send([call for call in calls if not call.reply.done()])
+                wanted = [call for call in calls if not call.reply.done()]
+                await self._send(wanted, self._redis)
         finally:
             self._sender = None
 
-    async def _send(self, calls: list[_Call]) -> None:
+    async def _send(self, calls: list[_Call], redis: ArqRedis) -> None:
         try:
-            replies = await self._pipeline(calls)
+            replies = await self._pipeline(calls, redis)
             if any(isinstance(reply, NoScriptError) for reply in replies):
-                replies = await self._load_and_repeat(calls, replies)
+                replies = await self._load_and_repeat(calls, replies, redis)
         except Exception as error:  # whatever it is, nobody may wait for ever
             replies = [error] * len(calls)
         for call, reply in zip(calls, replies, strict=True):
             _settle(call, reply)
 
-    async def _pipeline(self, calls: list[_Call]) -> list[Any]:
-        pipeline = self._redis.pipeline(transaction=False)
+    async def _pipeline(self, calls: list[_Call], redis: ArqRedis) -> list[Any]:
+        pipeline = redis.pipeline(transaction=False)
         for call in calls:
             pipeline.execute_command("EVALSHA", call.script.sha, 0, *call.arguments)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
 
-    async def _load_and_repeat(self, calls: list[_Call], replies: list[Any]) -> list[Any]:
+    async def _load_and_repeat(
+        self, calls: list[_Call], replies: list[Any], redis: ArqRedis
+    ) -> list[Any]:
         """Load the scripts into a server that (re)started empty, and run what it did not know."""
-        loading = self._redis.pipeline(transaction=False)
+        loading = redis.pipeline(transaction=False)
         for script in ALL:
             loading.execute_command("SCRIPT LOAD", script.source)
         await loading.execute()
         unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        repeated = await self._pipeline([calls[i] for i in unknown])
+        repeated = await self._pipeline([calls[i] for i in unknown], redis)
         for i, reply in zip(unknown, repeated, strict=True):
             replies[i] = reply
         return replies
@@ -115,7 +147,9 @@ class ScriptRunner:
 def _settle(call: _Call, reply: Any) -> None:
     if call.reply.done():  # the caller went away
         return
-    if isinstance(reply, Exception):
+    if isinstance(reply, QueueError):
+        call.reply.set_exception(reply)
+    elif isinstance(reply, Exception):
         call.reply.set_exception(translated(reply, call.script.name))
     else:
         call.reply.set_result(reply)

@@ -1,13 +1,15 @@
 -- Hand out due jobs of several queues, each with a lease and a token, in fair rotation.
---   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), rotation, task, task ...
---   ->    {jobs, buried}: jobs as {id, task, token, attempt, data, concurrency key},
+--   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), large (bytes), rotation,
+--         task, task ...
+--   ->    {jobs, buried}: jobs as {id, task, token, attempt, data, concurrency key}, where the data
+--         of a job that is larger than `large` is its length,
 --         buried as {id, task, state}: found to be beyond running and ended here
 -- An entry is due when its score has passed. The score of a running job is the end of its lease, so
 -- the job of a worker that died is due again by itself, and running jobs are never in the way.
 local worker, nonce = ARGV[1], ARGV[2]
 local wanted, lease, crash_limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local ttl, rotation = ARGV[6], tonumber(ARGV[7])
-local task_count = #ARGV - 7
+local ttl, large, rotation = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local task_count = #ARGV - 8
 
 local now = clock()
 local jobs, buried = {}, {}
@@ -65,7 +67,8 @@ local function start(id, task, meta, data)
   redis.call('PERSIST', JOB .. id)
   if meta.idempotency then redis.call('PERSIST', IDEMPOTENCY .. meta.idempotency) end
   count_move(task, meta.state, 'STARTED')
-  jobs[#jobs + 1] = {id, task, token, attempt, data, meta.key or ''}
+  -- A large job is fetched by its worker: the claim's answer must not be held up by it.
+  jobs[#jobs + 1] = {id, task, token, attempt, #data > large and #data or data, meta.key or ''}
 end
 
 -- Whether a former attempt used up the last chance by ending without a word.
@@ -123,12 +126,12 @@ end
 for _, share in ipairs({math.ceil(wanted / task_count), wanted}) do
   for i = 0, task_count - 1 do
     if #jobs >= wanted then break end
-    take(ARGV[8 + (i + rotation) % task_count], share)
+    take(ARGV[9 + (i + rotation) % task_count], share)
   end
 end
 
 if #jobs >= wanted or looks_left <= 0 then
-  for i = 8, #ARGV do
+  for i = 9, #ARGV do
     if redis.call('ZCOUNT', QUEUE .. ARGV[i], '-inf', now) > 0 then wake_worker(ARGV[i]) end
   end
 end

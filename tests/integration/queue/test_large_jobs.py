@@ -1,0 +1,71 @@
+"""Large jobs and results on a link that may be slow: beside the small calls, not among them."""
+
+import pytest
+from arq.connections import ArqRedis
+
+from tests.queue_state import TASK, WORKER, new_job
+from workers.queue.broker import Broker
+from workers.queue.connection import LARGE_BYTES
+from workers.queue.errors import QueueUnavailableError
+from workers.queue.records import State, Verdict
+
+LARGE = b'{"a":"%s"}' % (b"x" * LARGE_BYTES)
+
+
+@pytest.fixture
+def far(redis: ArqRedis) -> Broker:
+    """The door of a worker on another machine."""
+    return Broker(redis, result_expires=600, lease=30, over_network=True)
+
+
+async def test_a_large_job_is_fetched_after_the_claim(far: Broker) -> None:
+    await far.create(new_job("large", params=LARGE))
+    await far.create(new_job("small"))
+
+    large, small = (await far.claim(WORKER, 2, [TASK])).jobs
+    assert (large.data, small.bytes_to_fetch) == (b"", 0)
+    assert large.bytes_to_fetch > LARGE_BYTES
+
+    fetched = await far.with_data(large)
+    assert LARGE in fetched.data
+    assert len(fetched.data) == large.bytes_to_fetch
+    assert await far.with_data(small) is small
+
+
+async def test_a_large_result_is_handed_in_beside_the_pipeline(far: Broker) -> None:
+    await far.create(new_job("one"))
+    [job] = (await far.claim(WORKER, 1, [TASK])).jobs
+
+    assert await far.finish(job, State.SUCCESS, LARGE) is Verdict.OK
+    assert (await far.read("one")).result == LARGE
+    assert await far.finish(job, State.SUCCESS, LARGE) is Verdict.DUPLICATE
+
+
+async def test_a_server_that_lost_its_scripts_learns_them_from_a_large_call(
+    far: Broker, redis: ArqRedis
+) -> None:
+    await redis.script_flush()
+    assert await far.create(new_job("one", params=LARGE)) is not None
+
+
+async def test_a_job_that_is_gone_has_no_data(far: Broker) -> None:
+    await far.create(new_job("one", params=LARGE))
+    [job] = (await far.claim(WORKER, 1, [TASK])).jobs
+    await far.revoke("one")
+    assert (await far.with_data(job)).data == b""
+
+
+async def test_beside_its_queue_server_a_worker_gets_all_at_once(broker: Broker) -> None:
+    await broker.create(new_job(params=LARGE))
+    [job] = (await broker.claim(WORKER, 1, [TASK])).jobs
+    assert LARGE in job.data
+
+
+async def test_a_server_that_is_away_is_told(far: Broker, redis: ArqRedis) -> None:
+    await far.create(new_job("one", params=LARGE))
+    [job] = (await far.claim(WORKER, 1, [TASK])).jobs
+    redis.connection_pool.connection_kwargs["path"] = "/nowhere.sock"
+    with pytest.raises(QueueUnavailableError):
+        await far.with_data(job)
+    with pytest.raises(QueueUnavailableError):
+        await far.finish(job, State.SUCCESS, LARGE)
