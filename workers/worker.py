@@ -195,6 +195,7 @@ class Worker(arq.Worker):
             if wanted <= 0:  # below: a child died while its slot was promised
                 await first_of(self._slots.freed.wait(), self._stopping.wait())
                 continue
+            self._tried_to_claim = time.monotonic()
             try:
                 if await self._claim(wanted) < wanted:
                     await self._wait_for_work()
@@ -218,7 +219,6 @@ class Worker(arq.Worker):
 
     async def _claimed(self, wanted: int) -> Claim:
         """A claim. One whose answer was lost is undone first: nobody runs what it took."""
-        self._tried_to_claim = time.monotonic()
         tasks = list(self.functions)
         if self._lost_claim is not None:
             await self.broker.unclaim(self.name, self._lost_claim, tasks)
