@@ -166,9 +166,14 @@ class Broker:
         self._rotation = (self._rotation + 1) % len(tasks)
         jobs, buried = await self._runner.call(
             scripts.CLAIM, worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
-            CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._rotation, *tasks,
+            CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(), self._rotation,
+            *tasks,
         )  # fmt: skip
         return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
+
+    def _doubt_ms(self) -> int:
+        """For how long yet to doubt that who let a lease run out is lost; see claim.lua."""
+        return self._lease_ms - int(min(self._runner.seconds_in_reach() * 1000, self._lease_ms))
 
     async def with_data(self, job: ClaimedJob) -> ClaimedJob:
         """The job with its data, which is fetched if it was too large to come with the claim."""

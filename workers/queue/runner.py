@@ -7,6 +7,8 @@ matters because redis-py would hand the late reply of a cancelled call to somebo
 """
 
 import asyncio
+import math
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +61,11 @@ class ScriptRunner:
         self._alone: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Call] = deque()
         self._sender: asyncio.Task[None] | None = None
+        self._out_of_reach_at = -math.inf
+
+    def seconds_in_reach(self) -> float:
+        """How long the server has been answering; infinite if it always did."""
+        return time.monotonic() - self._out_of_reach_at
 
     async def call(self, script: Script, *arguments: Argument) -> Any:
         """Run a script and return its answer.
@@ -73,18 +80,24 @@ class ScriptRunner:
         except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
             raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        call = _Call(script, encoded, reply)
+        try:
+            return await self._answer(_Call(script, encoded, reply))
+        except QueueUnavailableError:
+            self._out_of_reach_at = time.monotonic()
+            raise
+
+    async def _answer(self, call: _Call) -> Any:
         if self._patient and call.size > LARGE_BYTES:
             self._start_alone(call)
-            return await reply
+            return await call.reply
         self._waiting.append(call)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
-                return await reply
+                return await call.reply
         except TimeoutError:
-            text = f"{script.name}: no answer within {ANSWER_TIMEOUT} s"
+            text = f"{call.script.name}: no answer within {ANSWER_TIMEOUT} s"
             raise QueueUnavailableError(text) from None
 
     def _start_alone(self, call: _Call) -> None:

@@ -7,6 +7,8 @@ from tests.chaos.catalogue import scenario
 from tests.chaos.records import Outcome
 from tests.chaos.stage import Setting, named
 
+BUSY_MACHINE = 1.5  # seconds that a renewal may be late for no other reason than that
+
 
 @scenario("5", "queue server killed under load, back after 5 s",
           "0 acknowledged lost; workers back <= 6 s; running children go on",
@@ -14,7 +16,7 @@ from tests.chaos.stage import Setting, named
 async def killed(setting: Setting) -> Outcome:
     """SIGKILL the queue server under 200 creates/s."""
     rounds = setting.times(4)
-    away = min(5.0, setting.lease / 2)  # beyond the lease a job may rightly run twice
+    away = 5.0  # in the runs with a short lease that is longer than the lease
     back, long_jobs = [], []
     async with setting.stage() as stage:
         client = await stage.play(nodes=2, WORKER_CONCURRENCY=3)
@@ -48,7 +50,8 @@ async def killed(setting: Setting) -> Outcome:
           every_run=True)  # fmt: skip
 async def silent(setting: Setting) -> Outcome:
     """SIGSTOP the queue server while clients go on asking: 10, 20 and 60 s of a 30 s lease."""
-    pauses = [setting.lease / 3, setting.lease * 2 / 3, setting.lease * 2]
+    short = min(setting.lease * 2 / 3, setting.lease - BUSY_MACHINE)
+    pauses = [setting.lease / 3, short, setting.lease * 2]
     may_run_twice: dict[str, int] = {}
     back = []
     async with setting.stage() as stage:

@@ -1,15 +1,18 @@
 -- Hand out due jobs of several queues, each with a lease and a token, in fair rotation.
---   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), large (bytes), rotation,
---         task, task ...
+--   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), large (bytes),
+--         doubt (ms), rotation, task, task ...
 --   ->    {jobs, buried}: jobs as {id, task, token, attempt, data, concurrency key}, where the data
 --         of a job that is larger than `large` is its length,
 --         buried as {id, task, state}: found to be beyond running and ended here
+-- A worker that could not reach this server until lately sends for how long it will doubt that a
+-- lease ran out for another reason than that: the job's own worker may have fared alike, and gets
+-- that time to renew it.
 -- An entry is due when its score has passed. The score of a running job is the end of its lease, so
 -- the job of a worker that died is due again by itself, and running jobs are never in the way.
 local worker, nonce = ARGV[1], ARGV[2]
 local wanted, lease, crash_limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local ttl, large, rotation = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local task_count = #ARGV - 8
+local ttl, large, doubt, rotation = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local task_count = #ARGV - 9
 
 local now = clock()
 local jobs, buried = {}, {}
@@ -71,6 +74,14 @@ local function start(id, task, meta, data)
   jobs[#jobs + 1] = {id, task, token, attempt, #data > large and #data or data, meta.key or ''}
 end
 
+-- Whether to leave a job whose lease ran out to its worker for now. It is due again soon, for other
+-- workers may have no doubt.
+local function may_be_running(id, task, meta)
+  if doubt == 0 or not meta.token or meta.worker == worker then return false end
+  redis.call('ZADD', QUEUE .. task, now + math.min(doubt, 1000), id)
+  return true
+end
+
 -- Whether a former attempt used up the last chance by ending without a word.
 local function crashed_once_too_often(id, meta)
   if not meta.token then return false end
@@ -94,6 +105,8 @@ local function look_at(id, task)
     bury(id, task, meta, 'REVOKED', 'revoked')
   elseif not data then
     bury(id, task, meta, 'FAILURE', 'expired: the job was not started within 30 days')
+  elseif may_be_running(id, task, meta) then
+    return
   elseif crashed_once_too_often(id, meta) then
     bury(id, task, meta, 'FAILURE', 'given up: ' .. crash_limit .. ' attempts ended without a '
       .. 'word because their worker was lost, the last one on ' .. (meta.worker or '?'), true)
@@ -126,12 +139,12 @@ end
 for _, share in ipairs({math.ceil(wanted / task_count), wanted}) do
   for i = 0, task_count - 1 do
     if #jobs >= wanted then break end
-    take(ARGV[9 + (i + rotation) % task_count], share)
+    take(ARGV[10 + (i + rotation) % task_count], share)
   end
 end
 
 if #jobs >= wanted or looks_left <= 0 then
-  for i = 9, #ARGV do
+  for i = 10, #ARGV do
     if redis.call('ZCOUNT', QUEUE .. ARGV[i], '-inf', now) > 0 then wake_worker(ARGV[i]) end
   end
 end

@@ -1,0 +1,74 @@
+"""After an outage: nobody could renew a lease meanwhile, so one that ran out tells nothing yet."""
+
+from collections.abc import Callable
+
+import pytest
+from arq.connections import ArqRedis
+
+from config.settings import Settings
+from tests.queue_server import QueueServer
+from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, lapse
+from workers.queue import keys
+from workers.queue.broker import Broker
+from workers.queue.connection import connect
+from workers.queue.errors import QueueUnavailableError
+from workers.queue.records import ClaimedJob, Lease, State, Verdict
+
+
+@pytest.fixture
+async def lapsed(own_server: QueueServer, own_broker: Broker, own_redis: ArqRedis) -> ClaimedJob:
+    """A job of WORKER whose lease ran out during an outage that ``own_broker`` noticed."""
+    job = await created_and_claimed(own_broker)
+    own_server.kill()
+    with pytest.raises(QueueUnavailableError):
+        await own_broker.claim(OTHER, 1, [TASK])
+    own_server.start()
+    await lapse(own_redis, job)
+    return job
+
+
+async def test_its_own_worker_may_renew_it_before_another_takes_it(
+    lapsed: ClaimedJob, own_broker: Broker
+) -> None:
+    assert (await own_broker.claim(OTHER, 1, [TASK])).jobs == []
+    assert await own_broker.renew([lapsed], 60) == [Lease.OK]
+    assert await own_broker.finish(lapsed, State.SUCCESS, b"{}") is Verdict.OK
+
+
+async def test_its_own_worker_takes_it_at_once_if_it_started_anew(
+    lapsed: ClaimedJob, own_broker: Broker
+) -> None:
+    assert (await claim_one(own_broker, WORKER)).id == lapsed.id
+
+
+async def test_a_worker_that_saw_no_outage_takes_it_at_once(
+    lapsed: ClaimedJob, own_server: QueueServer, make_settings: Callable[..., Settings]
+) -> None:
+    redis = connect(make_settings(task_queue_url=own_server.url))
+    assert (await claim_one(Broker(redis, result_expires=600), OTHER)).id == lapsed.id
+    await redis.aclose(close_connection_pool=True)
+
+
+async def test_the_doubt_is_put_off_by_a_second_at_a_time_and_counts_no_crash(
+    lapsed: ClaimedJob, own_broker: Broker, own_redis: ArqRedis
+) -> None:
+    await own_broker.claim(OTHER, 1, [TASK])
+
+    due = await own_redis.zscore(keys.queue(TASK), lapsed.id)
+    seconds, _ = await own_redis.time()
+    assert due is not None and due / 1000 <= seconds + 2
+    assert await own_redis.hget(keys.META + lapsed.id, "crashes") is None
+
+
+async def test_the_doubt_ends_with_the_time_of_a_lease(
+    own_server: QueueServer, own_redis: ArqRedis
+) -> None:
+    broker = Broker(own_redis, result_expires=600, lease=0.05)
+    job = await created_and_claimed(broker)
+    own_server.kill()
+    with pytest.raises(QueueUnavailableError):
+        await broker.claim(OTHER, 1, [TASK])
+    own_server.start()
+    while not (jobs := (await broker.claim(OTHER, 1, [TASK])).jobs):
+        pass
+    assert [j.id for j in jobs] == [job.id]
