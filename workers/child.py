@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
+from config.parent import adopt_orphans
 from config.registry import TaskSpec
 from workers.frames import framed, read_frames
 from workers.outcome import Ending, Outcome, outcome_of_text
@@ -60,6 +61,7 @@ def serve_jobs(connection: socket.socket, specs: Mapping[str, TaskSpec], limits:
 def become_a_task_process() -> None:
     """Leave behind what was inherited from the fork server."""
     os.setsid()
+    adopt_orphans()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)

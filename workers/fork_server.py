@@ -2,7 +2,8 @@
 
 The worker's parent process has an event loop and must not fork. This process has nothing but the
 loaded tasks, so a fork of it is ready in milliseconds and shares their memory. It also knows for
-certain which children live: it alone kills and reaps them, always with their process group.
+certain which children live: it alone kills and reaps them, always with all their descendants. Each
+child adopts the orphans among its own, so what this process comes to adopt is of a dead child.
 
 It speaks with the parent over a sequenced-packet socket, JSON a packet:
 
@@ -26,13 +27,14 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from resource import struct_rusage
 from types import FrameType
 from typing import Any
 
 import orjson
 
 from config.errors import ConfigurationError
-from config.parent import die_with_parent
+from config.parent import adopt_orphans, die_with_parent
 from config.registry import TaskSpec, load_tasks
 from workers.child import JobLimits, serve_jobs
 
@@ -58,6 +60,7 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._end)
         signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        adopt_orphans()
         self._tell(ready=True)
         while True:
             ready, _, _ = select.select([self._control.fileno(), self._bell_reader], [], [])
@@ -109,7 +112,7 @@ class ForkServer:
             os._exit(status)
 
     def _kill(self, pid: int) -> None:
-        """Kill a child and all its descendants that stayed in its process group."""
+        """Kill a child and its process group; descendants that left it are orphans then."""
         if pid not in self._children:
             return
         for kill in (os.killpg, os.kill):  # a child just forked has no group of its own yet
@@ -117,14 +120,22 @@ class ForkServer:
                 kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        while self._children:
-            gone = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if gone is None:
-                return
-            self._kill(gone.si_pid)  # before it is reaped, while its number is still its own
-            pid, status, usage = os.wait4(gone.si_pid, 0)
+        with contextlib.suppress(ChildProcessError):  # there is nobody to wait for
+            while gone := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                self._kill(gone.si_pid)  # before it is reaped, while its number is still its own
+                self._bury(*os.wait4(gone.si_pid, 0))
+        self._kill_orphans()
+
+    def _bury(self, pid: int, status: int, usage: struct_rusage) -> None:
+        if pid in self._children:
             self._children.discard(pid)
             self._tell(exited=pid, status=status, peak_kib=usage.ru_maxrss)
+
+    def _kill_orphans(self) -> None:
+        """Kill what dead children left behind; the orphans of those come here in their turn."""
+        own = Path(f"/proc/{self._pid}/task/{self._pid}/children")
+        for pid in {*map(int, own.read_text().split())} - self._children:
+            os.kill(pid, signal.SIGKILL)  # it cannot have gone: nobody else reaps it
 
     def _tell(self, **message: Any) -> None:
         try:
@@ -135,6 +146,10 @@ class ForkServer:
     def _end(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         for pid in self._children:
             self._kill(pid)
+        with contextlib.suppress(ChildProcessError):  # they are all gone, their orphans too
+            while True:
+                os.wait()
+                self._kill_orphans()
         os._exit(0)
 
 

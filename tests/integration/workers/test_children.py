@@ -240,7 +240,8 @@ async def test_a_killed_fork_server_is_replaced_and_its_jobs_crash(
     running = asyncio.create_task(run(pool, "hostile", how="block_everything", text=str(told)))
     await eventually(lambda: _read(told))
     children = pool.children
-    processes = {*children, *(int(pid) for pid in _read(told).split())}
+    *descendants, estranged, orphan = (int(pid) for pid in _read(told).split())
+    processes = {*children, *descendants}
     assert len(processes) == 3, "two children and a descendant"
 
     os.kill(parents()[children[0]], signal.SIGKILL)
@@ -249,6 +250,8 @@ async def test_a_killed_fork_server_is_replaced_and_its_jobs_crash(
     assert outcome.ending is Ending.CRASHED
     assert "fork server" in outcome.text
     await eventually(lambda: not any(map(is_alive, processes)), within=1)
+    for pid in (estranged, orphan):  # what has left its process group is out of reach then
+        os.kill(pid, signal.SIGKILL)
     await eventually(lambda: pool.free == 2, within=5)
     outcomes = await asyncio.gather(*(run(pool, "echo", value=n) for n in range(2)))
     assert [outcome.ending for outcome in outcomes] == [Ending.SUCCESS] * 2
@@ -269,10 +272,40 @@ async def test_descendants_of_a_child_go_with_it_when_it_is_replaced(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
     pool = await make_pool(jobs_per_child=1)
-    outcome = await run(pool, "hostile", how="grow_a_descendant", text=str(tmp_path / "pid"))
-    descendant = int(orjson.loads(outcome.result)["answer"])
+    told = tmp_path / "pids"
+    await run(pool, "hostile", how="leave_descendants", text=str(told))
+    pids = [int(pid) for pid in told.read_text().split()]
+    await eventually(lambda: not any(map(is_alive, pids)), within=3)
 
-    await eventually(lambda: not is_alive(descendant), within=3)
+
+async def test_descendants_stay_with_a_child_that_goes_on(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool(size=2)
+    told = tmp_path / "pids"
+    await run(pool, "hostile", how="leave_descendants", text=str(told))
+    pids = [int(pid) for pid in told.read_text().split()]
+    [other] = set(pool.children) - set(pids)
+
+    os.kill(other, signal.SIGKILL)
+    await eventually(lambda: other not in pool.children)
+    assert all(map(is_alive, pids))
+
+
+async def test_descendants_go_when_the_worker_ends(
+    make_forks: Callable[..., ForkClient], tmp_path: Path
+) -> None:
+    forks = make_forks()
+    pool = SlotPool([Slot(forks, 60.0, 1000)])
+    await pool.start()
+    told = tmp_path / "pids"
+    await run(pool, "hostile", how="leave_descendants", text=str(told))
+    pool.close()
+    forks.close()
+
+    await forks.wait_closed()
+    pids = [int(pid) for pid in told.read_text().split()]
+    await eventually(lambda: not any(map(is_alive, pids)), within=1)
 
 
 async def test_closing_ends_all_processes(make_forks: Callable[..., ForkClient]) -> None:

@@ -125,9 +125,9 @@ end
 local function take(task, share)
   local target = math.min(wanted, #jobs + share)
   while #jobs < target and looks_left > 0 do
-    local due = redis.call('ZRANGEBYSCORE', QUEUE .. task, '-inf', now,
+    local due = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '-inf', now,
       'LIMIT', 0, math.min(target - #jobs, looks_left))
-    if #due == 0 then return end
+    if due.err or #due == 0 then return end -- a queue that is none keeps nothing from the others
     for _, id in ipairs(due) do
       looks_left = looks_left - 1
       look_at_anything(id, task)
@@ -145,7 +145,8 @@ end
 
 if #jobs >= wanted or looks_left <= 0 then
   for i = 10, #ARGV do
-    if redis.call('ZCOUNT', QUEUE .. ARGV[i], '-inf', now) > 0 then wake_worker(ARGV[i]) end
+    local due = redis.pcall('ZCOUNT', QUEUE .. ARGV[i], '-inf', now)
+    if type(due) == 'number' and due > 0 then wake_worker(ARGV[i]) end
   end
 end
 return {jobs, buried}
