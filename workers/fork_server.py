@@ -7,10 +7,10 @@ child adopts the orphans among its own, so what this process comes to adopt is o
 
 It speaks with the parent over a sequenced-packet socket, JSON a packet:
 
-    parent -> {"spawn": ticket} with the child's end of a stream socket
+    parent -> {"spawn": number} with the child's end of a stream socket and that of its tickets
     parent -> {"kill": pid}
     parent <- {"ready": true}, {"failed": text}
-    parent <- {"ticket": ticket, "pid": pid}
+    parent <- {"spawned": number, "pid": pid}
     parent <- {"exited": pid, "status": wait status, "peak_kib": peak memory}
 
 When the parent is gone, however it went, all children die and so does this process.
@@ -73,38 +73,41 @@ class ForkServer:
     def _obey(self) -> bool:
         """Carry out one request; False when there is nobody to make any."""
         try:
-            packet, descriptors, _, _ = socket.recv_fds(self._control, LARGEST_PACKET, 1)
+            packet, descriptors, _, _ = socket.recv_fds(self._control, LARGEST_PACKET, 2)
         except ConnectionError:
             return False
         if not packet:
             return False
         request = orjson.loads(packet)
         if "spawn" in request:
-            self._spawn(request["spawn"], socket.socket(fileno=descriptors[0]))
+            connection, tickets = descriptors
+            os.set_inheritable(tickets, False)
+            self._spawn(request["spawn"], socket.socket(fileno=connection), tickets)
+            os.close(tickets)
         else:
             self._kill(request["kill"])
         return True
 
-    def _spawn(self, ticket: int, connection: socket.socket) -> None:
+    def _spawn(self, number: int, connection: socket.socket, tickets: int) -> None:
         try:
             pid = os.fork()
         except OSError as error:
-            self._tell(ticket=ticket, failed=str(error))
+            self._tell(spawned=number, failed=str(error))
             return
         if pid == 0:
-            self._be_child(connection)
+            self._be_child(connection, tickets)
         connection.close()
         self._children.add(pid)
-        self._tell(ticket=ticket, pid=pid)
+        self._tell(spawned=number, pid=pid)
 
-    def _be_child(self, connection: socket.socket) -> None:
+    def _be_child(self, connection: socket.socket, tickets: int) -> None:
         status = 1
         try:
             self._control.close()
             os.close(self._bell)
             os.close(self._bell_reader)
             die_with_parent(parent=self._pid)
-            serve_jobs(connection, self._load(), self._limits)
+            serve_jobs(connection, tickets, self._load(), self._limits)
             status = 0
         except BaseException:
             traceback.print_exc()

@@ -70,6 +70,8 @@ class Reporter:
         match outcome.ending:
             case Ending.SUCCESS:
                 return await self._broker.finish(job, State.SUCCESS, outcome.result)
+            case Ending.UNSTARTED:
+                return await self._broker.release(job, begun=False)
             case Ending.CRASHED:
                 return await self._broker.release(job, crash=outcome.text)
             case Ending.KILLED if outcome.reason is StopReason.SHUTDOWN:

@@ -1,5 +1,7 @@
 """What a foreign client put in place of what all jobs share costs no job anything."""
 
+import asyncio
+
 import pytest
 from arq.connections import ArqRedis
 
@@ -7,7 +9,7 @@ from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claime
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.errors import QueueError
-from workers.queue.records import State, Verdict
+from workers.queue.records import JobView, State, Verdict
 
 BROKEN = "broken"  # a task whose queue is none
 
@@ -26,10 +28,17 @@ async def test_a_queue_of_a_wrong_type_keeps_nothing_from_the_others(
     assert (await broker.statistics([BROKEN, TASK])).waiting[BROKEN] == 0
 
 
-async def test_a_create_into_it_is_refused(broker: Broker, redis: ArqRedis) -> None:
+async def test_a_create_into_it_is_refused_and_those_that_go_along_are_not(
+    broker: Broker, redis: ArqRedis
+) -> None:
     await redis.set(keys.queue(BROKEN), "text")
+
     with pytest.raises(QueueError, match="WRONGTYPE"):
         await broker.create(new_job(task=BROKEN))
+
+    jobs = [new_job(), new_job(task=BROKEN), new_job()]
+    answers = await asyncio.gather(*map(broker.create, jobs), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [JobView, QueueError, JobView]
 
 
 @pytest.mark.parametrize("name", [keys.TOTALS, keys.SLOTS])

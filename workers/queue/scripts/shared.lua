@@ -23,6 +23,18 @@ local function whole(number)
   return string.format('%d', number)
 end
 
+-- The answers of `act` to every `count` arguments in a row: many calls in one. What goes wrong with
+-- one is its own answer, the others are carried out.
+local function for_each(count, act)
+  local answers = {}
+  for i = 1, #ARGV, count do
+    local acted, answer = pcall(act, unpack(ARGV, i, i + count - 1))
+    if not acted and type(answer) ~= 'table' then answer = {err = tostring(answer)} end
+    answers[#answers + 1] = answer
+  end
+  return answers
+end
+
 local META_FIELDS = {
   'task', 'state', 'owner', 'created', 'started', 'updated', 'worker', 'token', 'crashes', 'notify',
   'key', 'limit', 'countdown', 'expire', 'idempotency',
