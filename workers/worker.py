@@ -252,7 +252,6 @@ class Worker(arq.Worker):
     async def _perform(self, job: ClaimedJob) -> None:
         """Run a claimed job and hand in its outcome."""
         self._active[job.token] = ActiveJob(job.id, job.task)
-        event(log, logging.INFO, "job_started", job=job.id, task=job.task, attempt=job.attempt)
         began = time.monotonic()
         try:
             outcome = await self.functions[job.task].coroutine(self.ctx, job)
@@ -290,6 +289,7 @@ class Worker(arq.Worker):
         announced: tuple[float, list[str]] = (0.0, [])
         while True:
             await asyncio.sleep(min(PRESENCE_SECONDS, self._settings.heartbeat_seconds))
+            self._tell_of_long_jobs()
             now, running = time.monotonic(), sorted(self._active)
             if now - announced[0] < self._settings.heartbeat_seconds and running == announced[1]:
                 continue
@@ -298,6 +298,13 @@ class Worker(arq.Worker):
                 announced = now, running
             except (QueueError, RedisError, OSError) as error:
                 event(log, logging.WARNING, "presence_unheard", why=error)
+
+    def _tell_of_long_jobs(self) -> None:
+        """A line that a job runs, once it is clear that its end will not tell so soon."""
+        for job in self._active.values():
+            if not job.told and (seconds := time.time() - job.started) > PRESENCE_SECONDS:
+                event(log, logging.INFO, "job_runs", job=job.id, task=job.task, seconds=seconds)
+                job.told = True
 
     async def record_health(self) -> None:
         """Part of arq's heartbeat: say that this worker is there and what it does."""
