@@ -27,7 +27,7 @@ def bars(book: Book) -> dict[str, Any]:
 
 def _title(figure: Figure) -> str:
     better = "more" if figure.more_is_better else "less"
-    return f"{figure.title} ({figure.unit}; {better} is better)"
+    return f"{figure.title}\n({figure.unit}; {better} is better)"
 
 
 def _bars(book: Book, figure: Figure) -> list[list[Any]]:

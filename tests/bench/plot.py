@@ -23,7 +23,7 @@ def main() -> None:
     charts: dict[str, list[list[Any]]] = json.load(sys.stdin)["bars"]
     first, *others = charts.items()
     rows = max(2, (len(others) + 1) // 2)
-    figure = pyplot.figure(figsize=(13, 1.5 * rows), layout="constrained")
+    figure = pyplot.figure(figsize=(13, 1.7 * rows), layout="constrained")
     grid = figure.add_gridspec(rows, 3)
     _draw(figure.add_subplot(grid[:, 0]), *first)
     for number, chart in enumerate(others):
@@ -42,7 +42,7 @@ def _draw(place: Any, title: str, bars: list[list[Any]]) -> None:
     for row, (median, high) in enumerate(zip(medians, most, strict=True)):
         text = f"  {median:,.0f}" if median >= 20 else f"  {median:.1f}"
         place.text(high, row, text, va="center", fontsize=8)
-    place.set_title(title, fontsize=9, loc="left")
+    place.set_title(title, fontsize=8.5, loc="left")
     place.margins(x=0.15)
     place.tick_params(labelsize=8)
     for side in ("top", "right"):

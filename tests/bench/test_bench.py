@@ -3,6 +3,10 @@
 from tests.bench.backlog import DRAINED, MISSING
 from tests.bench.figures import Book, Figure, Spread
 from tests.bench.gateway_load import IDLE_P50
+from tests.bench.growth import page as growth_page
+from tests.bench.growth.idle_workers import IdleCost
+from tests.bench.growth.levels import Cost, Level
+from tests.bench.growth.page import Growth
 from tests.bench.markdown import table
 from tests.bench.page import Run, tables
 from tests.bench.turns import Turn, chosen, order, play
@@ -66,3 +70,14 @@ def test_the_tables_leave_out_what_was_not_measured() -> None:
 
 def test_a_table_is_markdown() -> None:
     assert table(["a", "b"], [["x|y", 1]]) == "| a | b |\n| --- | ---: |\n| x/y | 1 |\n"
+
+
+def test_the_growth_is_held_against_its_bounds() -> None:
+    cost = Cost(12.0, 30.0)
+    growth = Growth(
+        levels=[Level(1000, 0, {"status_info, HTTPS": cost}, 700.0)], idle=IdleCost(50, 1.5)
+    )
+    text = growth_page.tables(growth)
+    assert "| 12.0 ms | 10 ms | **does not hold** |" in text
+    assert "for 50 idle workers | 1.50 % of a core | 2 % of a core | holds |" in text
+    assert "| 1,000 | 0 | 12.00 [30.00] | 700 |" in text
