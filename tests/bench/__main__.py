@@ -6,6 +6,7 @@ is written then, unless ``BENCH_RESULTS`` names a folder for it.
 """
 
 import os
+import signal
 import sys
 import time
 from functools import partial
@@ -24,6 +25,7 @@ JOBS_PER_REQUEST = 5  # a load over HTTPS has a fifth of a backlog's jobs
 
 def main() -> int:
     """The exit status: 0 if everything could be measured."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: nothing stays
     rounds = int(os.environ.get("BENCH_ROUNDS", ROUNDS))
     jobs = int(os.environ.get("BENCH_JOBS", JOBS))
     began, contenders = time.monotonic(), peers()

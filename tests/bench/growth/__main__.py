@@ -6,6 +6,7 @@ nothing is written then, unless ``BENCH_RESULTS`` names a folder for it.
 """
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -25,6 +26,7 @@ MOST, JOBS, ROUNDS = 1_000_000, 10_000, 3
 
 def main() -> int:
     """The exit status: 0 if everything could be measured."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: nothing stays
     most = int(os.environ.get("BENCH_MOST", MOST))
     jobs = int(os.environ.get("BENCH_JOBS", JOBS))
     chosen = sys.argv[1:]
