@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from tests.bench.client import Connection, Request, percentile
+from tests.bench.client import Client, Connection, Request, percentile
 from tests.bench.gateway_load import check, create
 from tests.bench.node import running_node
 from tests.bench.own_backlog import AT_ONCE, queued
@@ -19,6 +19,7 @@ LEVELS = (0, 1_000, 10_000, 100_000, 1_000_000)
 CALLS = 200  # of each kind, one after the other, at each level
 FILLED_AT_ONCE = 10_000
 TASKS = ["noop"]
+RESULT = b'{"number":1}'
 STATUS: Request = ("GET", "/status_info", b"")
 
 
@@ -48,9 +49,8 @@ async def measured(levels: Iterable[int], say: Callable[[str], None]) -> list[Le
     found, last = [], 0
     with running_node() as node:
         node.stop_worker()
-        async with node.broker() as broker, node.client.connected(1) as [connection]:
-            empty = await _memory(broker)
-            site = _Site(broker, connection, empty)
+        async with node.broker() as broker:
+            site = _Site(broker, node.client, await _memory(broker))
             for level in levels:
                 say(f"levels: {level:,} jobs waiting ...")
                 await _fill(broker, level - last)
@@ -67,31 +67,42 @@ class _Site:
     """Where calls are timed."""
 
     broker: Broker
-    connection: Connection
+    client: Client
     empty_bytes: int  #: the queue server's memory before the first job
 
     async def level(self, waiting: int, results: int) -> Level:
         """The cost of every kind of call as things stand; no job more or less waits afterwards."""
         await _settled(self.broker)
         size = (await _memory(self.broker) - self.empty_bytes) / max(1, waiting + results)
+        return Level(waiting, results, {**await self._asked(), **await self._worked()}, size)
+
+    async def _asked(self) -> dict[str, Cost]:
+        """What a client's calls cost; the jobs that it creates wait."""
         ids: list[str] = []
-        costs = {
-            "create, HTTPS": await _timed(lambda n: self._create(n, ids)),
-            "check, HTTPS": await _timed(lambda n: self.connection.ask(check(ids[n]))),
-            "status_info, HTTPS": await _timed(lambda _: self.connection.ask(STATUS)),
-        }
+        async with self.client.connected(1) as [connection]:
+            return {
+                "create, HTTPS": await _timed(lambda n: _create(connection, n, ids)),
+                "check, HTTPS": await _timed(lambda n: connection.ask(check(ids[n]))),
+                "status_info, HTTPS": await _timed(lambda _: connection.ask(STATUS)),
+            }
+
+    async def _worked(self) -> dict[str, Cost]:
+        """What a worker's calls cost; as many jobs end as were created."""
         jobs: list[ClaimedJob] = []
-        costs["claim, by a worker"] = await _timed(lambda _: self._claim(jobs))
-        costs["finish, by a worker"] = await _timed(
-            lambda n: self.broker.finish(jobs[n], State.SUCCESS, b'{"number":1}')
-        )
-        return Level(waiting, results, costs, size)
+        return {
+            "claim, by a worker": await _timed(lambda _: _claim(self.broker, jobs)),
+            "finish, by a worker": await _timed(
+                lambda n: self.broker.finish(jobs[n], State.SUCCESS, RESULT)
+            ),
+        }
 
-    async def _create(self, number: int, ids: list[str]) -> None:
-        ids.append(json.loads(await self.connection.ask(create(number)))["id"])
 
-    async def _claim(self, jobs: list[ClaimedJob]) -> None:
-        jobs += (await self.broker.claim("bench", 1, TASKS)).jobs
+async def _create(connection: Connection, number: int, ids: list[str]) -> None:
+    ids.append(json.loads(await connection.ask(create(number)))["id"])
+
+
+async def _claim(broker: Broker, jobs: list[ClaimedJob]) -> None:
+    jobs += (await broker.claim("bench", 1, TASKS)).jobs
 
 
 async def _timed(call: Callable[[int], Awaitable[Any]]) -> Cost:
@@ -112,7 +123,7 @@ async def _fill(broker: Broker, count: int) -> None:
 async def _finish_all(broker: Broker) -> None:
     """Turn every waiting job into a result, as workers do."""
     while jobs := (await broker.claim("bench", AT_ONCE, TASKS)).jobs:
-        await asyncio.gather(*(broker.finish(job, State.SUCCESS, b'{"number":1}') for job in jobs))
+        await asyncio.gather(*(broker.finish(job, State.SUCCESS, RESULT) for job in jobs))
 
 
 async def _settled(broker: Broker) -> None:
