@@ -33,7 +33,7 @@ NOT_THE_SAME = """
   its time limit. A no-op task shows none of that: it is the cost of the queue alone.
 * **What a job costs to be safe**: FastTask, Celery (`acks_late`), dramatiq, saq, taskiq, streaQ, rq
   and arq drop a job only when its result is stored; huey when it is taken. FastTask also writes a
-  lease and a token for each attempt, counts for `status_info`, and logs each start of a job to a
+  lease and a token for each attempt, counts for `status_info`, and logs each job to a
   file; the others log as little as their options allow.
 * **Jobs and results**: `{"number": n}` both ways. FastTask, Celery, saq and dramatiq write JSON,
   taskiq pickles results, the others pickle both. Results are kept for days, huey's for ever.
