@@ -1,4 +1,4 @@
-"""What every node agrees on: settings, tasks, names, logs."""
+"""What every node agrees on: settings, the task registry, logging, the age of files."""
 
 from config.lazy import load_when_used
 
