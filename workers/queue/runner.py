@@ -29,6 +29,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from workers.queue.connection import ANSWER_TIMEOUT, LARGE_BYTES, patient_twin
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
 from workers.queue.scripts import ALL, Script
+from workers.queue.wire import Command, Wire
 
 Argument = str | bytes | int | float
 LARGEST_PIPELINE = 128
@@ -64,6 +65,7 @@ class ScriptRunner:
 
     def __init__(self, redis: ArqRedis, *, patient: bool = False) -> None:
         self._redis = redis
+        self._wire = Wire(redis, ANSWER_TIMEOUT)
         self._patient = patient
         self._alone: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Call] = deque()
@@ -115,7 +117,7 @@ class ScriptRunner:
     async def _send_alone(self, call: _Call) -> None:
         try:
             async with patient_twin(self._redis, call.size) as twin:
-                await self._send([call], twin)
+                await self._send([call], Wire(twin, None))
         except TimeoutError as error:
             _settle(
                 call, QueueUnavailableError(f"{call.script.name}: {call.size} bytes: {error!r}")
@@ -128,42 +130,35 @@ class ScriptRunner:
                 calls = [self._waiting.popleft() for _ in range(size)]
                 # Nobody waits for the answer of one that is done: it must not run any more.
                 wanted = [call for call in calls if not call.reply.done()]
-                await self._send(wanted, self._redis)
+                await self._send(wanted, self._wire)
         finally:
             self._sender = None
 
-    async def _send(self, calls: list[_Call], redis: ArqRedis) -> None:
+    async def _send(self, calls: list[_Call], wire: Wire) -> None:
         bundles = _bundled(calls)
         try:
-            replies = await self._pipeline(bundles, redis)
+            replies = await wire.exchange([_command(bundle) for bundle in bundles])
             if any(isinstance(reply, NoScriptError) for reply in replies):
-                replies = await self._load_and_repeat(bundles, replies, redis)
+                replies = await _load_and_repeat(bundles, replies, wire)
         except Exception as error:  # whatever it is, nobody may wait for ever
             replies = [error] * len(bundles)
         for bundle, reply in zip(bundles, replies, strict=True):
             _settle_all(bundle, reply)
 
-    async def _pipeline(self, bundles: list[_Bundle], redis: ArqRedis) -> list[Any]:
-        pipeline = redis.pipeline(transaction=False)
-        for bundle in bundles:
-            arguments = chain.from_iterable(call.arguments for call in bundle)
-            pipeline.execute_command("EVALSHA", bundle[0].script.sha, 0, *arguments)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-        return replies
 
-    async def _load_and_repeat(
-        self, bundles: list[_Bundle], replies: list[Any], redis: ArqRedis
-    ) -> list[Any]:
-        """Load the scripts into a server that (re)started empty, and run what it did not know."""
-        loading = redis.pipeline(transaction=False)
-        for script in ALL:
-            loading.execute_command("SCRIPT LOAD", script.source)
-        await loading.execute()
-        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        repeated = await self._pipeline([bundles[i] for i in unknown], redis)
-        for i, reply in zip(unknown, repeated, strict=True):
-            replies[i] = reply
-        return replies
+async def _load_and_repeat(bundles: list[_Bundle], replies: list[Any], wire: Wire) -> list[Any]:
+    """Load the scripts into a server that (re)started empty, and run what it did not know."""
+    await wire.exchange([("SCRIPT", "LOAD", script.source) for script in ALL])
+    unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    repeated = await wire.exchange([_command(bundles[i]) for i in unknown])
+    for i, reply in zip(unknown, repeated, strict=True):
+        replies[i] = reply
+    return replies
+
+
+def _command(bundle: _Bundle) -> Command:
+    arguments = chain.from_iterable(call.arguments for call in bundle)
+    return ("EVALSHA", bundle[0].script.sha, 0, *arguments)
 
 
 def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:
