@@ -8,6 +8,7 @@ computes one.
 import hashlib
 import os
 import re
+import ssl
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -106,6 +107,9 @@ class Settings(BaseSettings):
     master_host: str = ""  # its own machine, but on a worker
     task_queue_port: Port | None = None  # 6379 on a master
     task_queue_passwd: SecretStr | None = None
+    task_queue_tls: bool = False
+    task_queue_ca: Path | None = None
+    task_queue_fingerprint: str | None = None
     task_queue_may_lose_jobs: bool = False
     durability: Literal["everysec", "always"] = "everysec"
 
@@ -282,6 +286,48 @@ class Settings(BaseSettings):
             raise ValueError("must consist of printable ASCII characters without spaces")
         return value
 
+    @field_validator("task_queue_tls")
+    @classmethod
+    def _url_says_it_itself(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("task_queue_url"):
+            raise ValueError(
+                "does not go with TASK_QUEUE_URL; say it there: rediss://...?ssl_ca_certs=FILE"
+            )
+        return value
+
+    @field_validator("task_queue_ca")
+    @classmethod
+    def _readable_certificates(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        _needs_tls(info)
+        path = value.expanduser().absolute()
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            raise ValueError(
+                f"holds no certificates ({error.strerror or error}); "
+                "copy the master's SSL_CERTFILE there, or name that of its authority"
+            ) from None
+        return path
+
+    @field_validator("task_queue_fingerprint")
+    @classmethod
+    def _sha256_of_a_certificate(cls, value: str | None, info: ValidationInfo) -> str | None:
+        trusts = value or info.data.get("task_queue_ca") or "task_queue_ca" not in info.data
+        if info.data.get("task_queue_tls") and _needs_queue_address(info) and not trusts:
+            raise ValueError(
+                "or TASK_QUEUE_CA is required on a worker with TASK_QUEUE_TLS=True: "
+                "`make up-master` shows the fingerprint"
+            )
+        if value is None:
+            return None
+        _needs_tls(info)
+        digits = value.replace(":", "").lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", digits):
+            raise ValueError("is no SHA-256: 64 hexadecimal digits, with or without colons")
+        return digits
+
     @field_validator("api_port")
     @classmethod
     def _own_port(cls, value: int, info: ValidationInfo) -> int:
@@ -312,10 +358,23 @@ class Settings(BaseSettings):
 
     @property
     def queue_socket(self) -> Path | None:
-        """The unix socket of a queue server that listens on no port, else None."""
-        if not self.has_queue_server or self.task_queue_port is not None:
-            return None
-        return self.short_socket("queue.sock")
+        """The unix socket by which the node's own parts reach its own queue server, else None.
+
+        One that listens on a port in plain text is reached there like by everybody else. One that
+        speaks TLS has a socket as well: what does not leave the machine needs no certificate.
+        """
+        plain_port = self.task_queue_port is not None and not self.task_queue_tls
+        return None if not self.has_queue_server or plain_port else self.short_socket("queue.sock")
+
+    @property
+    def queue_url_defaults(self) -> dict[str, bool]:
+        """What holds for a TASK_QUEUE_URL unless it says otherwise, as options of redis-py.
+
+        A certificate has to name the server, or any host of its authority could be the server.
+        """
+        url = self.task_queue_url.get_secret_value() if self.task_queue_url else ""
+        checks = url.startswith("rediss://") and "ssl_cert_reqs=" not in url
+        return {"ssl_check_hostname": True} if checks else {}
 
     @property
     def queue_password_file(self) -> Path:
@@ -385,6 +444,12 @@ def supervisor_pid() -> int | None:
 def _needs_queue_address(info: ValidationInfo) -> bool:
     """Whether a worker has to be told where the queue server is, for want of a TASK_QUEUE_URL."""
     return info.data.get("node_type") is NodeType.WORKER and not info.data.get("task_queue_url")
+
+
+def _needs_tls(info: ValidationInfo) -> None:
+    """What says whom to trust means TLS: without it the password would go out in plain text."""
+    if info.data.get("task_queue_tls") is False:
+        raise ValueError("says whom to trust over TLS; set TASK_QUEUE_TLS=True as well")
 
 
 def _is_trust_store(folders: str) -> bool:

@@ -74,16 +74,33 @@ def main() -> NoReturn:
     make_folders(settings)
     prepare_sockets(settings)
     configuration = prepare_queue_server(settings)
-    server = str(find_queue_server())
+    server = str(find_queue_server(tls=settings.task_queue_tls))
     os.umask(0o077)  # its data files hold what users sent, and REDIS_DIR may be an open folder
     os.execv(server, [server, str(configuration)])
 
 
 def _place(settings: Settings) -> dict[str, str]:
-    """Where the server is reached: on a unix socket only, or on a port."""
+    """Where the server is reached: on a unix socket, on a port, or with TLS on both."""
+    lines = {"port": "0"}
     if settings.queue_socket is not None:
-        return {"port": "0", "unixsocket": quoted(settings.queue_socket), "unixsocketperm": "700"}
-    return {"port": str(settings.task_queue_port), "bind": queue_server_host(settings)}
+        lines |= {"unixsocket": quoted(settings.queue_socket), "unixsocketperm": "700"}
+    if settings.task_queue_port is not None:
+        lines |= _port(settings)
+    return lines
+
+
+def _port(settings: Settings) -> dict[str, str]:
+    bind = {"bind": queue_server_host(settings)}
+    if not settings.task_queue_tls:
+        return {"port": str(settings.task_queue_port), **bind}
+    return {
+        **bind,
+        "tls-port": str(settings.task_queue_port),
+        "tls-cert-file": quoted(settings.ssl_certfile),
+        "tls-key-file": quoted(settings.ssl_keyfile),
+        "tls-auth-clients": "no",  # clients prove themselves by the password
+        "tls-protocols": '"TLSv1.2 TLSv1.3"',
+    }
 
 
 def _escaped(byte: int) -> str:

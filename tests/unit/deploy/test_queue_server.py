@@ -58,6 +58,21 @@ def test_the_password_is_made_once_and_is_private(node: Callable[..., Settings])
     assert stat.S_IMODE(settings.queue_password_file.stat().st_mode) == 0o600
 
 
+def test_with_tls_nothing_is_in_plain_text_but_the_private_socket(
+    node: Callable[..., Settings],
+) -> None:
+    settings = node(
+        node_type=NodeType.MASTER,
+        task_queue_port=6399,
+        task_queue_passwd="x",
+        task_queue_tls=True,
+    )
+    configuration = lines(settings)
+    assert (configuration["port"], configuration["tls-port"]) == ("0", "6399")
+    assert configuration["unixsocket"] == f'"{settings.queue_socket}"'
+    assert configuration["tls-key-file"] == f'"{settings.ssl_keyfile}"'
+
+
 def test_an_empty_password_file_is_no_password(node: Callable[..., Settings]) -> None:
     settings = node()
     settings.queue_password_file.touch()
