@@ -382,6 +382,14 @@ class Settings(BaseSettings):
         return self.conf_dir / "queue_password"
 
     @property
+    def queue_admin_password_file(self) -> Path:
+        """Holds the random password of the queue server's user ``admin``; mode 0600.
+
+        Whoever has TASK_QUEUE_PASSWD alone is the user ``default``, who may work and not rule.
+        """
+        return self.conf_dir / "queue_admin_password"
+
+    @property
     def users_file(self) -> Path:
         """Who may log in: a JSON object of names and passwords. Missing or empty: everybody."""
         return self.conf_dir / "user_to_passwd.json"
