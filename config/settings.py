@@ -33,9 +33,11 @@ from pydantic_settings import (
 from config.errors import ConfigurationError
 from config.project_file import PROJECT_ROOT, ProjectFileSource
 from config.task_names import task_names_in
+from config.task_user import TaskUser, find_task_user
 
 # The longest path that fits into sockaddr_un.sun_path on Linux, less the closing NUL: unix(7).
 LONGEST_SOCKET_PATH = 107
+FEWEST_OPEN_FILES = 32  # a task's process begins with about ten
 SECRET_VARIABLES = ("TASK_QUEUE_PASSWD", "TASK_QUEUE_URL")
 SUPERVISOR_VARIABLE = "FASTTASK_SUPERVISOR_PID"
 
@@ -100,6 +102,10 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = 30
     heartbeat_seconds: Seconds = 5
     grace_seconds: float = Field(5, ge=0, le=3600)
+    task_user: str | None = None
+    task_memory_bytes: int = Field(0, ge=0)
+    task_cpu_seconds: int = Field(0, ge=0)
+    task_open_files: int = Field(0, ge=0)
     enabled_tasks: CommaList = ()
     disabled_tasks: CommaList = ()
 
@@ -226,6 +232,20 @@ class Settings(BaseSettings):
     def _only_processes_yet(cls, value: str) -> str:
         if value != "prefork":
             raise ValueError("is not available in this version; use prefork")
+        return value
+
+    @field_validator("task_user")
+    @classmethod
+    def _user_that_can_be_had(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not _is_master(info):
+            find_task_user(value)
+        return value
+
+    @field_validator("task_open_files")
+    @classmethod
+    def _enough_to_run_at_all(cls, value: int) -> int:
+        if 0 < value < FEWEST_OPEN_FILES:
+            raise ValueError(f"must be at least {FEWEST_OPEN_FILES}, or 0 for no limit")
         return value
 
     @field_validator("enabled_tasks", "disabled_tasks")
@@ -355,6 +375,11 @@ class Settings(BaseSettings):
     def has_worker(self) -> bool:
         """Whether this node executes tasks."""
         return self.node_type is not NodeType.MASTER
+
+    @property
+    def tasks_run_as(self) -> TaskUser | None:
+        """The user of TASK_USER; None if tasks run as the node does."""
+        return find_task_user(self.task_user) if self.task_user is not None else None
 
     @property
     def queue_socket(self) -> Path | None:

@@ -125,6 +125,10 @@ def test_the_parts_of_a_master_with_tls_use_a_private_socket(environment: Enviro
     ("variables", "says"),
     [
         ({"NODE_TYPE": "cluster"}, "NODE_TYPE=cluster: "),
+        ({"TASK_USER": "no-such-user"}, "TASK_USER=no-such-user: is no user of this machine"),
+        ({"TASK_USER": "root"}, "name one with fewer rights"),
+        ({"TASK_OPEN_FILES": 5}, "TASK_OPEN_FILES=5: must be at least 32, or 0"),
+        ({"TASK_MEMORY_BYTES": -1}, "TASK_MEMORY_BYTES=-1: "),
         ({"NODE_TYPE": ""}, "NODE_TYPE is required: one of single_node, distributed_master, "),
         ({"SOFT_TIME_LIMIT": 10, "TIME_LIMIT": 10}, "must be greater than SOFT_TIME_LIMIT=10"),
         ({"TIME_LIMIT": 1e6, "VISIBILITY_TIMEOUT": 1e6}, "must be greater than TIME_LIMIT=1e+06"),
