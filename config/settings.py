@@ -289,7 +289,7 @@ class Settings(BaseSettings):
     @field_validator("api_host")
     @classmethod
     def _master_listens_everywhere(cls, value: str, info: ValidationInfo) -> str:
-        return value or ("0.0.0.0" if _is_master(info) else "127.0.0.1")
+        return value or ("0.0.0.0" if _is_master(info) else "127.0.0.1")  # noqa: S104  its clients
 
     @field_validator("task_queue_passwd")
     @classmethod
