@@ -30,12 +30,21 @@ class LiveCertificate:
         self._seen = self._states()
         self.context = self._new_context()
 
-    def look(self) -> None:
-        """Use the pair from now on if it has changed, or say why not; open connections stay."""
-        states = self._states()
-        if states == self._seen:
-            return
-        self._seen = states
+    async def watch(self) -> None:
+        """Look at the files again and again, for as long as the gateway runs."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            states = await asyncio.to_thread(self._states)
+            if states != self._seen:
+                self._seen = states
+                self._renew()
+
+    def _renew(self) -> None:
+        """Use the pair on the disk from now on, or say why not; open connections stay.
+
+        Called in the event loop and not in a thread: OpenSSL copies the context for every new
+        connection, and it must not change meanwhile.
+        """
         try:
             self._new_context()
             self._load(self.context)
@@ -45,12 +54,6 @@ class LiveCertificate:
                   remedy="mend the new pair: the former one is still used")  # fmt: skip
         else:
             event(log, logging.INFO, "certificate_loaded", path=self._certificate)
-
-    async def watch(self) -> None:
-        """Look at the files again and again, for as long as the gateway runs."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.to_thread(self.look)
 
     def _new_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

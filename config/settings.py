@@ -367,6 +367,12 @@ class Settings(BaseSettings):
         return self.node_type is not NodeType.WORKER and self.task_queue_url is None
 
     @property
+    def serves_queue_over_tls(self) -> bool:
+        """Whether this node's own queue server listens on a port and speaks TLS there."""
+        on_port = self.has_queue_server and self.task_queue_port is not None
+        return on_port and self.task_queue_tls
+
+    @property
     def has_api(self) -> bool:
         """Whether this node serves HTTPS."""
         return self.node_type is not NodeType.WORKER
@@ -388,8 +394,8 @@ class Settings(BaseSettings):
         One that listens on a port in plain text is reached there like by everybody else. One that
         speaks TLS has a socket as well: what does not leave the machine needs no certificate.
         """
-        plain_port = self.task_queue_port is not None and not self.task_queue_tls
-        return None if not self.has_queue_server or plain_port else self.short_socket("queue.sock")
+        only_port = self.task_queue_port is not None and not self.serves_queue_over_tls
+        return None if not self.has_queue_server or only_port else self.short_socket("queue.sock")
 
     @property
     def queue_url_defaults(self) -> dict[str, bool]:

@@ -77,7 +77,7 @@ def main() -> NoReturn:
     make_folders(settings)
     prepare_sockets(settings)
     configuration = prepare_queue_server(settings)
-    server = str(find_queue_server(tls=settings.task_queue_tls))
+    server = str(find_queue_server(tls=settings.serves_queue_over_tls))
     os.umask(0o077)  # its data files hold what users sent, and REDIS_DIR may be an open folder
     os.execv(server, [server, str(configuration)])
 

@@ -37,6 +37,6 @@ def run(settings: Settings) -> NoReturn:
 
 def _fingerprint(settings: Settings) -> list[str]:
     """What a worker trusts this node's queue server by; containers are started without `up`."""
-    if not (settings.has_queue_server and settings.task_queue_tls):
+    if not settings.serves_queue_over_tls:
         return []
     return [f"TASK_QUEUE_FINGERPRINT={fingerprint(settings)}"]

@@ -64,6 +64,17 @@ def test_a_script_may_do_no_more_than_its_caller(node: Commands, call: str) -> N
             worker.evalsha(sha, 0)
 
 
+@pytest.mark.parametrize("read", ["dofile({!r})", "io.open({!r}):read('*a')", "loadfile({!r})()"])
+def test_a_script_cannot_read_the_masters_files(node: Commands, read: str) -> None:
+    node.settings.users_file.write_text('{"somebody": "his-password"}')
+    with log_in(node, password=PASSWORD) as worker:
+        sha = worker.script_load(f"return {read.format(str(node.settings.users_file))}")
+        with pytest.raises(ResponseError) as refused:
+            worker.evalsha(sha, 0)
+    assert "his-password" not in str(refused.value)
+    assert "No such" not in str(refused.value)  # it did not get as far as looking
+
+
 def test_the_admin_has_a_password_that_workers_do_not_know(node: Commands) -> None:
     password = node.settings.queue_admin_password_file.read_text()
     with log_in(node, username="admin", password=password) as admin:

@@ -283,3 +283,8 @@ def test_a_users_project_heads_the_openapi_page(
     assert settings.project_version == found.get("version", "1.0.0")
     environment(PROJECT_TITLE="Environment")
     assert load_settings().project_title == "Environment"
+
+
+def test_a_single_node_without_a_port_has_nothing_to_encrypt(environment: Environment) -> None:
+    environment(TASK_QUEUE_TLS=True)
+    assert not load_settings().serves_queue_over_tls
