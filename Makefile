@@ -6,10 +6,14 @@ RUN := $(VENV)/bin/python
 # What stands in the lock files is installed; each is touched when that is done.
 INSTALLED := $(VENV)/.installed
 TESTS_INSTALLED := $(VENV)/.tests-installed
-PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+PIP := $(RUN) $(INSTALL)
+# What FastTask is compared with has an environment of its own.
+PEERS := .venv-bench
+PEERS_INSTALLED := $(PEERS)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-single up-master up-worker down status logs dead-letters test check bench chaos clean
+.PHONY: help up up-single up-master up-worker down status logs dead-letters test check bench bench-growth chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +52,11 @@ check: $(TESTS_INSTALLED) ## check format, lint, types and architecture
 	@$(RUN) -m mypy
 	@$(RUN) -m pytest tests/architecture
 
-bench: $(TESTS_INSTALLED) ## run the benchmarks and print a table
-	@$(RUN) -m tests.bench
+bench: $(TESTS_INSTALLED) $(PEERS_INSTALLED) ## compare with other task queues, write tests/bench/RESULTS.md; ONLY="backlog huey" for some
+	@$(RUN) -m tests.bench $(ONLY)
+
+bench-growth: $(TESTS_INSTALLED) $(PEERS_INSTALLED) ## measure cost as work grows and at rest, write tests/bench/GROWTH.md
+	@$(RUN) -m tests.bench.growth $(ONLY)
 
 chaos: $(TESTS_INSTALLED) ## inject faults for CHAOS_MINUTES (20) and write tests/chaos/RESULTS.md
 	@$(RUN) -m tests.chaos
@@ -57,7 +64,7 @@ chaos: $(TESTS_INSTALLED) ## inject faults for CHAOS_MINUTES (20) and write test
 clean: ## remove the environment and all caches; FILES_DIR stays
 	@if [ -e $(INSTALLED) ] && $(RUN) -m deploy status >/dev/null; then \
 		echo "A node runs from here; stop it first: make down"; exit 1; fi
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find app config deploy tasks tests workers -name __pycache__ -type d -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
@@ -81,4 +88,10 @@ $(INSTALLED): requirements.lock | $(RUN)
 $(TESTS_INSTALLED): tests/requirements.lock $(INSTALLED) | $(RUN)
 	@echo "installing what the tests need into $(VENV), once"
 	@$(PIP) -r tests/requirements.lock
+	@touch $@
+
+$(PEERS_INSTALLED): tests/bench/requirements.lock | $(RUN)
+	@echo "installing what FastTask is compared with into $(PEERS), once"
+	@$(RUN) -m venv $(PEERS)
+	@$(PEERS)/bin/python $(INSTALL) -r tests/bench/requirements.lock
 	@touch $@

@@ -8,9 +8,10 @@ client whose request is complete is never bothered, however long it waits for th
 
 import asyncio
 import logging
+import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.accepting import FairServer
 from app.errors import RETRY_AFTER_SECONDS, answer
 from app.security_headers import HEADERS
 from config.logs import event
@@ -175,19 +177,19 @@ class Connection(HttpToolsProtocol):
 
 
 class Loop(uvloop.Loop):
-    """An event loop whose servers give a TLS handshake only so long."""
+    """An event loop whose servers share connections fairly, and give a TLS handshake its time."""
 
     def __init__(self, handshake_seconds: float) -> None:
         super().__init__()
         self._handshake_seconds = handshake_seconds
 
-    async def create_server(  # type: ignore[override]
-        self, *arguments: Any, **options: Any
-    ) -> asyncio.AbstractServer:
-        """As asyncio's."""
-        if isinstance(options.get("ssl"), ssl.SSLContext):
-            options["ssl_handshake_timeout"] = self._handshake_seconds
-        return await super().create_server(*arguments, **options)
+    async def create_server(  # type: ignore[override]  # uvicorn does no more with it than close it
+        self, protocol: Callable[[], asyncio.Protocol], *, sock: socket.socket,
+        ssl: ssl.SSLContext | None = None, **_ignored: Any,
+    ) -> FairServer:  # fmt: skip
+        """As asyncio's, for a socket that listens already."""
+        tls = {"ssl": ssl, "ssl_handshake_timeout": self._handshake_seconds} if ssl else {}
+        return FairServer(sock, protocol, **tls)
 
 
 async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:

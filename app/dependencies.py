@@ -1,4 +1,4 @@
-"""Typed dependencies of the routes."""
+"""Typed dependencies of the routes. All are `async`: FastAPI calls others in a thread each."""
 
 from typing import Annotated
 
@@ -9,27 +9,27 @@ from app.jobs import Jobs
 from app.services import Services
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.state.services
     return services
 
 
-def _user(request: Request) -> str:
+async def _user(request: Request) -> str:
     user: str = request.state.user
     return user
 
 
-def _admin(request: Request) -> str:
+async def _admin(request: Request) -> str:
     """Who may look after the whole cluster: until there are admin permissions, every user."""
-    return _user(request)
+    return await _user(request)
 
 
-def _jobs(request: Request) -> Jobs:
-    return _services(request).jobs
+async def _jobs(request: Request) -> Jobs:
+    return (await _services(request)).jobs
 
 
-def _files(request: Request) -> FileStore:
-    return _services(request).files
+async def _files(request: Request) -> FileStore:
+    return (await _services(request)).files
 
 
 ServicesDep = Annotated[Services, Depends(_services)]

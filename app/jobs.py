@@ -85,25 +85,26 @@ class Jobs:
                 return await self._wait(view, ended, math.inf)
         return await self.check(view.id, math.inf)  # an earlier one: we did not listen for it
 
-    async def check(self, job_id: str, wait_seconds: float = 0.0, task: str = "") -> JobView:
-        """A job as it stands, or as it is when it has ended or the time is over.
-
-        ``task`` is the task that the client takes it for, if it says so.
-        """
+    async def look(self, job_id: str, task: str = "", notify: str = "") -> JobView:
+        """A job as it stands. ``task`` is what the client takes it for, if it says so."""
         if not self._is_ours(job_id):
-            return self._foreign(job_id)
+            return _failure(job_id, f"{job_id} is not of this RUNNING_ID={self.running_id}")
+        view = await self._broker.read(job_id, notify)
+        if task and view.task not in (task, None):
+            return _failure(job_id, f"job {job_id} is not one of {task}")
+        return view
+
+    async def check(self, job_id: str, wait_seconds: float, task: str = "") -> JobView:
+        """A job when it has ended, or as it is when the time is over."""
         # We listen before we ask: the message could overtake the answer.
         with self._ends.of(job_id) as ended:
-            notify = self._ends.gateway if wait_seconds > 0 else ""
-            view = await self._broker.read(job_id, notify)
-            if task and view.task not in (task, None):
-                return _failure(job_id, f"job {job_id} is not one of {task}")
+            view = await self.look(job_id, task, self._ends.gateway)
             return await self._wait(view, ended, wait_seconds)
 
     async def revoke(self, job_id: str) -> Revocation:
         """Take a job back for good, whether it waits or runs."""
         if not self._is_ours(job_id):
-            return Revocation(self._foreign(job_id))
+            return Revocation(await self.look(job_id))
         return await self._broker.revoke(job_id)
 
     async def dead_letters(self, limit: int) -> DeadLetters:
@@ -120,9 +121,6 @@ class Jobs:
 
     def _is_ours(self, job_id: str) -> bool:
         return job_id.startswith(f"{self.running_id}-")
-
-    def _foreign(self, job_id: str) -> JobView:
-        return _failure(job_id, f"{job_id} is not of this RUNNING_ID={self.running_id}")
 
     def _new_job(self, order: Order) -> NewJob:
         return NewJob(

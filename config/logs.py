@@ -4,17 +4,24 @@ Every part of a node logs through :func:`event`; a supervisor collects the lines
 rotates them. Logs of libraries come out in the same form.
 """
 
+import functools
 import logging
 import sys
+import threading
 import time
 from typing import Any
 
 FIELDS = "fasttask_fields"
+GATHER_SECONDS = 0.1  # how late a line may be written that tells of nothing unusual
+MOST_GATHERED = 1000  # lines
 
 
 def configure_logging(*, debug: bool) -> None:
     """Send all log lines of this process to its standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    # No line shows these; see "Optimization" in Python's logging HOWTO.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
+    handler = GatheringHandler()
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("fasttask").setLevel(logging.DEBUG if debug else logging.INFO)
@@ -26,11 +33,55 @@ def event(log: logging.Logger, level: int, name: str, /, **fields: Any) -> None:
         log.log(level, name, extra={FIELDS: fields})
 
 
+class GatheringHandler(logging.Handler):
+    """Writes lines to standard error, many at once when there are many.
+
+    A write for each would cost more than all else about a line, here and at the supervisor that
+    reads it. Warnings and errors are written at once, with all that came before them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+        self._there_are_some = threading.Event()
+        self._writer: threading.Thread | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Part of logging.Handler; called with its lock held."""
+        self._lines.append(self.format(record) + "\n")
+        if record.levelno >= logging.WARNING or len(self._lines) >= MOST_GATHERED:
+            self.flush()
+        else:
+            self._there_are_some.set()
+            self._writer = self._writer or self._start_writer()
+
+    def flush(self) -> None:
+        """Write what there is."""
+        self.acquire()
+        try:
+            lines, self._lines = self._lines, []
+            sys.stderr.write("".join(lines))
+            sys.stderr.flush()
+        finally:
+            self.release()
+
+    def _start_writer(self) -> threading.Thread:
+        writer = threading.Thread(target=self._write_soon, name="log", daemon=True)
+        writer.start()
+        return writer
+
+    def _write_soon(self) -> None:
+        while self._there_are_some.wait():
+            time.sleep(GATHER_SECONDS)
+            self._there_are_some.clear()
+            self.flush()
+
+
 class LineFormatter(logging.Formatter):
     """One line a record; a traceback follows as indented lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        stamp = _second(int(record.created))
         part = record.name.removeprefix("fasttask.")
         fields = "".join(f" {k}={_shown(v)}" for k, v in getattr(record, FIELDS, {}).items())
         message = record.getMessage().replace("\n", "\\n")
@@ -38,6 +89,11 @@ class LineFormatter(logging.Formatter):
         if record.exc_info:
             line += "\n    " + self.formatException(record.exc_info).replace("\n", "\n    ")
         return line
+
+
+@functools.lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _shown(value: Any) -> str:

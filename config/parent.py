@@ -1,11 +1,11 @@
-"""A process that does not outlive its parent, however the parent ends."""
+"""Who belongs to whom: processes that do not outlive their parent, and who inherits orphans."""
 
 import ctypes
 import os
 import signal
 import sys
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 def die_with_parent(sig: int = signal.SIGKILL, parent: int | None = None) -> None:
@@ -20,7 +20,17 @@ def die_with_parent(sig: int = signal.SIGKILL, parent: int | None = None) -> Non
     if sys.platform != "linux":
         return
     expected = os.getppid() if parent is None else parent
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(sig), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    _prctl(PR_SET_PDEATHSIG, int(sig))
     if os.getppid() != expected:
         os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of those descendants whose own parent ends; nothing off Linux."""
+    if sys.platform == "linux":
+        _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")

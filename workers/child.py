@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +19,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
+from config.parent import adopt_orphans
 from config.registry import TaskSpec
 from workers.frames import framed, read_frames
 from workers.outcome import Ending, Outcome, outcome_of_text
 from workers.resource_limits import cpu_time_limit, limit_memory, limit_open_files
 from workers.soft_limit import SoftTimeLimitExceeded, soft_time_limit
+from workers.tickets import TICKET, usable_tickets
 
 # Short of memory, the kernel should take a task and not the queue server. See
 # proc_pid_oom_score_adj(5).
@@ -49,23 +51,39 @@ class JobLimits:
     open_files: int = 0  #: at once; 0: no limit of its own
 
 
-def serve_jobs(connection: socket.socket, specs: Mapping[str, TaskSpec], limits: JobLimits) -> None:
-    """Answer every job that comes over ``connection`` with its outcome, until it closes."""
+def serve_jobs(
+    connection: socket.socket, tickets: int, specs: Mapping[str, TaskSpec], limits: JobLimits
+) -> None:
+    """Answer every job that comes over ``connection`` with its outcome, until it closes.
+
+    ``tickets`` is the reading end of the pipe with the right to start them.
+    """
     become_a_task_process()
     limit_memory(limits.memory_bytes)
     limit_open_files(limits.open_files)
     own_pid = os.getpid()
-    for frame in read_frames(connection):
-        task, _, job = frame.partition(b"\0")
-        outcome = run_job(specs[task.decode()], job, limits)
+    for task, job in startable_jobs(connection, tickets):
+        outcome = run_job(specs[task], job, limits)
         if os.getpid() != own_pid:  # the task forked and its copy returned: it must not answer
             os._exit(0)
         connection.sendall(framed(outcome.ending.value, outcome.result))
 
 
+def startable_jobs(connection: socket.socket, tickets: int) -> Iterator[tuple[str, bytes]]:
+    """Task and data of each job that has its ticket; the others were taken back."""
+    frames = read_frames(connection)
+    for ticket in usable_tickets(tickets):
+        frame = next((frame for frame in frames if frame.startswith(ticket)), None)
+        if frame is None:  # the connection was closed
+            return
+        task, _, job = frame[TICKET.size :].partition(b"\0")
+        yield task.decode(), job
+
+
 def become_a_task_process() -> None:
     """Leave behind what was inherited from the fork server."""
     os.setsid()
+    adopt_orphans()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)

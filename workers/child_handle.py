@@ -1,13 +1,17 @@
-"""A child as its parent sees it: one job goes in, one outcome comes out, or the child ends."""
+"""A child as its parent sees it: jobs go in, an outcome for each comes out, or the child ends."""
 
 import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from workers.frames import CHUNK, FrameBuffer, framed
 from workers.outcome import Ending, Outcome, StopReason, outcome_of_text
+from workers.queue.records import ClaimedJob
+from workers.tickets import Tickets
 
 STOP_TEXTS = {
     StopReason.TIME_LIMIT: "killed: the task ran longer than TIME_LIMIT and its process was ended",
@@ -15,22 +19,43 @@ STOP_TEXTS = {
     StopReason.LEASE_LOST: "killed: another attempt of the job has taken over",
     StopReason.SHUTDOWN: "killed: its worker shuts down",
 }
+UNSTARTED = outcome_of_text(Ending.UNSTARTED, "not started")
+
+
+@dataclass(eq=False, slots=True)
+class _Sent:
+    """A job that was sent and is not answered."""
+
+    ticket: bytes
+    frame: bytes
+    outcome: asyncio.Future[Outcome]
+    given: bool = False  #: whether its ticket was
 
 
 class ChildHandle:
-    """One live child process; the bytes it sends are cut into frames and never unpickled."""
+    """One live child process; the bytes it sends are cut into frames and never unpickled.
+
+    Several jobs may be under way to it. It runs one after the other, in the order they were sent,
+    and answers each before it takes the ticket of the next.
+    """
 
     def __init__(
-        self, pid: int, connection: socket.socket, kill_process: Callable[[int], None]
-    ) -> None:
+        self, pid: int, connection: socket.socket, tickets: Tickets,
+        kill_process: Callable[[int], None],
+    ) -> None:  # fmt: skip
         """``connection`` is our end of the child's socket, non-blocking."""
         self.pid = pid
         self.gone = asyncio.Event()
         self.on_exit: Callable[[], None] = lambda: None  #: called once the process has ended
+        self.on_answer: Callable[[float], None] = lambda _: None  #: with the seconds a job took
         self._connection = connection
+        self._tickets = tickets
         self._kill_process = kill_process
         self._buffer = FrameBuffer()
-        self._answer: asyncio.Future[Outcome] | None = None
+        self._jobs: dict[str, _Sent] = {}  # by token, the first one runs or is about to
+        self._first_since = 0.0
+        self._unsent: list[_Sent] = []
+        self._rest: asyncio.Task[None] | None = None  # sends what did not fit into the socket
         self._stopped_for: StopReason | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(connection.fileno(), self._read)
@@ -40,50 +65,109 @@ class ChildHandle:
         """Whether it lives and nobody has killed it: a killed child is seen to end a bit later."""
         return not self.gone.is_set() and self._stopped_for is None
 
-    async def run(self, task: str, job: bytes) -> Outcome:
-        """Have the child run a job, and wait for its outcome or for the child's end."""
-        self._answer = self._loop.create_future()
-        if self.gone.is_set():
-            self._answer.set_result(self._outcome_of_exit(None, 0))
-        else:
-            await self._send(framed(task.encode(), b"\0", job))
-        try:
-            return await self._answer
-        finally:
-            self._answer = None
+    @property
+    def outstanding(self) -> int:
+        """How many jobs it has, the running one included."""
+        return len(self._jobs)
 
-    def stop(self, reason: StopReason) -> None:
-        """Kill the child and all its descendants. The job's outcome says the reason."""
+    @property
+    def takes_more(self) -> bool:
+        """Whether another job may be sent ahead: not while one is so large that sending waits."""
+        return self._rest is None
+
+    @property
+    def seconds_on_first(self) -> float:
+        """How long it has been running its first job; 0 if it has none."""
+        return time.monotonic() - self._first_since if self._jobs else 0.0
+
+    async def run(self, job: ClaimedJob) -> Outcome:
+        """Have the child run a job; its outcome, whatever happens to the child."""
+        if self.gone.is_set():
+            return UNSTARTED
+        ticket = self._tickets.new()
+        frame = framed(ticket, job.task.encode(), b"\0", job.data)
+        sent = _Sent(ticket, frame, self._loop.create_future())
+        if not self._jobs:
+            self._first_since = time.monotonic()
+        self._jobs[job.token] = sent
+        if not self._unsent:
+            self._loop.call_soon(self._send_all)
+        self._unsent.append(sent)
+        return await sent.outcome
+
+    def stop(self, token: str, reason: StopReason) -> None:
+        """End the job with this token: take it back, or kill the child that runs it."""
+        if token not in self._jobs:  # it has ended by itself
+            return
+        unstarted = self._taken_back()
+        if token in unstarted:
+            del unstarted[token]
+            self._end(token, outcome_of_text(Ending.KILLED, STOP_TEXTS[reason], reason))
+        else:
+            self.kill(reason)
+        self._tickets.give(*(sent.ticket for sent in unstarted.values()))
+
+    def take_back(self) -> None:
+        """End all jobs that were not started, as UNSTARTED."""
+        for token in self._taken_back():
+            self._end(token, UNSTARTED)
+
+    def kill(self, reason: StopReason) -> None:
+        """Kill the child and all its descendants. The running job's outcome says the reason."""
         self._stopped_for = self._stopped_for or reason
         self._kill_process(self.pid)
 
     def has_exited(self, status: int | None, peak_kib: int) -> None:
         """The process has ended; what it had answered before counts."""
         self._read()
-        self._close()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(self._outcome_of_exit(status, peak_kib))
+        self.take_back()
         self.gone.set()
+        for token, sent in list(self._jobs.items()):
+            self._end(token, self._outcome_of_exit(status, peak_kib) if sent.given else UNSTARTED)
+        self._close()
         self.on_exit()
 
-    async def _send(self, frame: bytes) -> None:
+    def _taken_back(self) -> dict[str, _Sent]:
+        if not self._jobs:
+            return {}
+        unused = set(self._tickets.take_back())
+        return {token: sent for token, sent in self._jobs.items() if sent.ticket in unused}
+
+    def _end(self, token: str, outcome: Outcome) -> None:
+        sent = self._jobs.pop(token)
+        if not sent.outcome.done():  # nobody waits for it any more
+            sent.outcome.set_result(outcome)
+
+    def _send_all(self) -> None:
+        """Send what came together, and wake the child once for all of it."""
+        jobs = [sent for sent in self._unsent if not sent.outcome.done()]
+        self._unsent.clear()
+        if not jobs or self.gone.is_set():
+            return
+        self._send(b"".join(sent.frame for sent in jobs))
+        self._tickets.give(*(sent.ticket for sent in jobs))
+        for sent in jobs:
+            sent.given, sent.frame = True, b""
+
+    def _send(self, frames: bytes) -> None:
         try:
-            sent = self._connection.send(frame)
+            count = self._connection.send(frames)
         except BlockingIOError:
-            sent = 0
+            count = 0
         except OSError:  # it has just died: has_exited will say so
             return
-        if sent < len(frame):
-            await self._send_rest(memoryview(frame)[sent:])
+        if count < len(frames):
+            self._rest = self._loop.create_task(self._send_rest(memoryview(frames)[count:]))
 
     async def _send_rest(self, rest: memoryview) -> None:
-        """The part of a large job that did not fit into the socket; given up if the child dies."""
+        """What did not fit into the socket; given up if the child dies."""
         sending = asyncio.ensure_future(self._loop.sock_sendall(self._connection, rest))
         ending = asyncio.ensure_future(self.gone.wait())
         await asyncio.wait({sending, ending}, return_when=asyncio.FIRST_COMPLETED)
         for one in (sending, ending):
             one.cancel()
         await asyncio.gather(sending, ending, return_exceptions=True)
+        self._rest = None
 
     def _read(self) -> None:
         while self._connection.fileno() >= 0:
@@ -100,13 +184,18 @@ class ChildHandle:
                 self._answered(Outcome(Ending(frame[:1]), frame[1:]))
 
     def _answered(self, outcome: Outcome) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(outcome)
+        token = next(iter(self._jobs), None)
+        if token is not None:
+            now = time.monotonic()
+            self.on_answer(now - self._first_since)
+            self._first_since = now
+            self._end(token, outcome)
 
     def _close(self) -> None:
         if self._connection.fileno() >= 0:
             self._loop.remove_reader(self._connection.fileno())
             self._connection.close()
+            self._tickets.close()
 
     def _outcome_of_exit(self, status: int | None, peak_kib: int) -> Outcome:
         if self._stopped_for is not None:

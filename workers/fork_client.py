@@ -23,6 +23,7 @@ from workers.child import JobLimits
 from workers.child_handle import ChildHandle
 from workers.fork_server import LARGEST_PACKET
 from workers.other_user import becoming, environment_of
+from workers.tickets import Tickets
 
 log = logging.getLogger("fasttask.worker")
 
@@ -66,8 +67,8 @@ class ForkClient:
         self._control: socket.socket | None = None
         self._children: dict[int, ChildHandle] = {}
         self._ready: asyncio.Future[None] | None = None
-        self._asked: dict[int, tuple[asyncio.Future[ChildHandle], socket.socket]] = {}
-        self._tickets = itertools.count()
+        self._asked: dict[int, tuple[asyncio.Future[ChildHandle], socket.socket, Tickets]] = {}
+        self._numbers = itertools.count()
         self._starting = asyncio.Lock()
 
     async def start(self) -> None:
@@ -133,12 +134,13 @@ class ForkClient:
         assert self._control is not None
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        ticket = next(self._tickets)
+        tickets = Tickets()
+        number = next(self._numbers)
         made: asyncio.Future[ChildHandle] = asyncio.get_running_loop().create_future()
-        self._asked[ticket] = made, ours
+        self._asked[number] = made, ours, tickets
         with theirs:
-            request = orjson.dumps({"spawn": ticket})
-            socket.send_fds(self._control, [request], [theirs.fileno()])
+            request = orjson.dumps({"spawn": number})
+            socket.send_fds(self._control, [request], [theirs.fileno(), tickets.reader])
         return await made
 
     def kill(self, pid: int) -> None:
@@ -174,15 +176,15 @@ class ForkClient:
         match message:
             case {"ready": True}:
                 self._settle_start(None)
-            case {"ticket": ticket, "pid": pid}:
-                made, connection = self._asked.pop(ticket)
-                child = self._children[pid] = ChildHandle(pid, connection, self.kill)
+            case {"spawned": number, "pid": pid}:
+                made, connection, tickets = self._asked.pop(number)
+                child = self._children[pid] = ChildHandle(pid, connection, tickets, self.kill)
                 if made.done():  # whoever asked went away
                     self.kill(pid)
                 else:
                     made.set_result(child)
-            case {"ticket": ticket, "failed": text}:
-                self._refuse(ticket, text)
+            case {"spawned": number, "failed": text}:
+                self._refuse(number, text)
             case {"failed": text}:
                 self._settle_start(ForkServerError(text))
             case {"exited": pid, "status": status, "peak_kib": peak}:
@@ -196,9 +198,10 @@ class ForkClient:
             else:
                 self._ready.set_exception(error)
 
-    def _refuse(self, ticket: int, text: str) -> None:
-        made, connection = self._asked.pop(ticket)
+    def _refuse(self, number: int, text: str) -> None:
+        made, connection, tickets = self._asked.pop(number)
         connection.close()
+        tickets.close()
         if not made.done():
             made.set_exception(ForkServerError(text))
 
@@ -210,8 +213,8 @@ class ForkClient:
         self._control.close()
         self._control = None
         self._settle_start(ForkServerError(why))
-        for ticket in list(self._asked):
-            self._refuse(ticket, why)
+        for number in list(self._asked):
+            self._refuse(number, why)
         children, self._children = self._children, {}
         for child in children.values():
             with contextlib.suppress(ProcessLookupError, PermissionError):

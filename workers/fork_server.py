@@ -2,14 +2,15 @@
 
 The worker's parent process has an event loop and must not fork. This process has nothing but the
 loaded tasks, so a fork of it is ready in milliseconds and shares their memory. It also knows for
-certain which children live: it alone kills and reaps them, always with their process group.
+certain which children live: it alone kills and reaps them, always with all their descendants. Each
+child adopts the orphans among its own, so what this process comes to adopt is of a dead child.
 
 It speaks with the parent over a sequenced-packet socket, JSON a packet:
 
-    parent -> {"spawn": ticket} with the child's end of a stream socket
+    parent -> {"spawn": number} with the child's end of a stream socket and that of its tickets
     parent -> {"kill": pid}
     parent <- {"ready": true}, {"failed": text}
-    parent <- {"ticket": ticket, "pid": pid}
+    parent <- {"spawned": number, "pid": pid}
     parent <- {"exited": pid, "status": wait status, "peak_kib": peak memory}
 
 When the parent is gone, however it went, all children die and so does this process.
@@ -26,13 +27,14 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from resource import struct_rusage
 from types import FrameType
 from typing import Any
 
 import orjson
 
 from config.errors import ConfigurationError
-from config.parent import die_with_parent
+from config.parent import adopt_orphans, die_with_parent
 from config.registry import TaskSpec, load_tasks
 from workers.child import JobLimits, serve_jobs
 
@@ -58,6 +60,7 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._end)
         signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        adopt_orphans()
         self._tell(ready=True)
         while True:
             ready, _, _ = select.select([self._control.fileno(), self._bell_reader], [], [])
@@ -70,38 +73,41 @@ class ForkServer:
     def _obey(self) -> bool:
         """Carry out one request; False when there is nobody to make any."""
         try:
-            packet, descriptors, _, _ = socket.recv_fds(self._control, LARGEST_PACKET, 1)
+            packet, descriptors, _, _ = socket.recv_fds(self._control, LARGEST_PACKET, 2)
         except ConnectionError:
             return False
         if not packet:
             return False
         request = orjson.loads(packet)
         if "spawn" in request:
-            self._spawn(request["spawn"], socket.socket(fileno=descriptors[0]))
+            connection, tickets = descriptors
+            os.set_inheritable(tickets, False)
+            self._spawn(request["spawn"], socket.socket(fileno=connection), tickets)
+            os.close(tickets)
         else:
             self._kill(request["kill"])
         return True
 
-    def _spawn(self, ticket: int, connection: socket.socket) -> None:
+    def _spawn(self, number: int, connection: socket.socket, tickets: int) -> None:
         try:
             pid = os.fork()
         except OSError as error:
-            self._tell(ticket=ticket, failed=str(error))
+            self._tell(spawned=number, failed=str(error))
             return
         if pid == 0:
-            self._be_child(connection)
+            self._be_child(connection, tickets)
         connection.close()
         self._children.add(pid)
-        self._tell(ticket=ticket, pid=pid)
+        self._tell(spawned=number, pid=pid)
 
-    def _be_child(self, connection: socket.socket) -> None:
+    def _be_child(self, connection: socket.socket, tickets: int) -> None:
         status = 1
         try:
             self._control.close()
             os.close(self._bell)
             os.close(self._bell_reader)
             die_with_parent(parent=self._pid)
-            serve_jobs(connection, self._load(), self._limits)
+            serve_jobs(connection, tickets, self._load(), self._limits)
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -109,7 +115,7 @@ class ForkServer:
             os._exit(status)
 
     def _kill(self, pid: int) -> None:
-        """Kill a child and all its descendants that stayed in its process group."""
+        """Kill a child and its process group; descendants that left it are orphans then."""
         if pid not in self._children:
             return
         for kill in (os.killpg, os.kill):  # a child just forked has no group of its own yet
@@ -117,14 +123,22 @@ class ForkServer:
                 kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
-        while self._children:
-            gone = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if gone is None:
-                return
-            self._kill(gone.si_pid)  # before it is reaped, while its number is still its own
-            pid, status, usage = os.wait4(gone.si_pid, 0)
+        with contextlib.suppress(ChildProcessError):  # there is nobody to wait for
+            while gone := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                self._kill(gone.si_pid)  # before it is reaped, while its number is still its own
+                self._bury(*os.wait4(gone.si_pid, 0))
+        self._kill_orphans()
+
+    def _bury(self, pid: int, status: int, usage: struct_rusage) -> None:
+        if pid in self._children:
             self._children.discard(pid)
             self._tell(exited=pid, status=status, peak_kib=usage.ru_maxrss)
+
+    def _kill_orphans(self) -> None:
+        """Kill what dead children left behind; the orphans of those come here in their turn."""
+        own = Path(f"/proc/{self._pid}/task/{self._pid}/children")
+        for pid in {*map(int, own.read_text().split())} - self._children:
+            os.kill(pid, signal.SIGKILL)  # it cannot have gone: nobody else reaps it
 
     def _tell(self, **message: Any) -> None:
         try:
@@ -135,6 +149,10 @@ class ForkServer:
     def _end(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         for pid in self._children:
             self._kill(pid)
+        with contextlib.suppress(ChildProcessError):  # they are all gone, their orphans too
+            while True:
+                os.wait()
+                self._kill_orphans()
         os._exit(0)
 
 

@@ -17,6 +17,7 @@ class Ending(Enum):
     UNREADABLE = b"U"  #: the stored job is not what it should be; user code did not run
     KILLED = b"K"  #: the parent killed the child; see StopReason. Never sent by a child
     CRASHED = b"C"  #: the child died by itself. Never sent by a child
+    UNSTARTED = b"N"  #: user code did not run, and will not. Never sent by a child
 
 
 class StopReason(StrEnum):

@@ -10,11 +10,12 @@ from typing import Any
 
 @dataclass(slots=True)
 class ActiveJob:
-    """A job that runs now."""
+    """A job that runs now, or waits in a slot for a moment."""
 
     id: str
     task: str
     started: float = field(default_factory=time.time)  #: seconds since 1970, by this host's clock
+    told: bool = False  #: whether a line of the log says that it runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class Reporter:
         match outcome.ending:
             case Ending.SUCCESS:
                 return await self._broker.finish(job, State.SUCCESS, outcome.result)
+            case Ending.UNSTARTED:
+                return await self._broker.release(job, begun=False)
             case Ending.CRASHED:
                 return await self._broker.release(job, crash=outcome.text)
             case Ending.KILLED if outcome.reason is StopReason.SHUTDOWN:
@@ -84,8 +86,12 @@ class Reporter:
 
 def _log_end(job: ClaimedJob, outcome: Outcome, verdict: Verdict | None, seconds: float) -> None:
     """The one line that tells how an attempt ended."""
-    succeeded = outcome.ending is Ending.SUCCESS
-    level = logging.INFO if succeeded and verdict is Verdict.OK else logging.WARNING
-    why = {} if succeeded else {"why": outcome.text.strip().rpartition("\n")[2][:200]}
-    event(log, level, "job_ended", job=job.id, task=job.task, attempt=job.attempt,
-          ending=outcome.ending.name, verdict=verdict, seconds=seconds, **why)  # fmt: skip
+    usual = outcome.ending in (Ending.SUCCESS, Ending.UNSTARTED) and verdict is Verdict.OK
+    why = {} if outcome.ending is Ending.SUCCESS else {"why": _last_line(outcome.text)}
+    event(log, logging.INFO if usual else logging.WARNING, "job_ended", job=job.id, task=job.task,
+          attempt=job.attempt, ending=outcome.ending.name, verdict=verdict, seconds=seconds,
+          **why)  # fmt: skip
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2][:200]

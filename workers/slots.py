@@ -1,21 +1,24 @@
-"""The slots of a worker: each has one child at a time and runs one job at a time in it."""
+"""The slots of a worker: each has one child at a time, and the child runs one job at a time."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 
 from config.logs import event
-from workers.child_handle import ChildHandle
+from workers.child_handle import UNSTARTED, ChildHandle
 from workers.fork_client import ForkClient, ForkServerError
 from workers.outcome import Outcome, StopReason
+from workers.pace import Pace
 from workers.queue.listeners import reconnect_delays
 from workers.queue.records import ClaimedJob
 
 log = logging.getLogger("fasttask.worker")
 
+PATIENCE_SECONDS = 0.04  # how long a job may wait in a slot behind one that runs on and on
+
 
 class Slot:
-    """One place to run a job: a child process that is replaced whenever it dies or gets old."""
+    """One place to run jobs: a child process that is replaced whenever it dies or gets old."""
 
     def __init__(self, forks: ForkClient, time_limit: float, jobs_per_child: int) -> None:
         """``time_limit`` is in seconds and bounds each job."""
@@ -24,42 +27,68 @@ class Slot:
         self._jobs_per_child = jobs_per_child
         self._jobs_done = 0
         self._child: ChildHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is a live child that may run another job."""
-        usable = self._child is not None and self._child.is_usable
+        """Whether there is a live child that may be sent another job."""
+        child = self._child
+        usable = child is not None and child.is_usable and child.takes_more
         return usable and self._jobs_done < self._jobs_per_child
+
+    @property
+    def outstanding(self) -> int:
+        """How many jobs are in here, the running one included."""
+        return self._child.outstanding if self._child is not None else 0
 
     @property
     def pid(self) -> int | None:
         """The process id of the child, if there is one."""
         return self._child.pid if self._child is not None else None
 
-    async def refill(self, on_death: Callable[[], None]) -> None:
+    async def refill(
+        self, on_death: Callable[[], None], on_answer: Callable[[float], None] = lambda _: None
+    ) -> None:
         """Get a new child in place of a dead or old one; tries until it succeeds."""
         if self._child is not None and not self._child.gone.is_set():
-            self._child.stop(StopReason.SHUTDOWN)
+            self._child.kill(StopReason.SHUTDOWN)
             await self._child.gone.wait()
         self._child = await self._spawn()
         self._child.on_exit = on_death
+        self._child.on_answer = on_answer
         self._jobs_done = 0
 
     async def run(self, job: ClaimedJob) -> Outcome:
         """Run a job within the time limit; its outcome, whatever happens to the child."""
-        assert self._child is not None
-        loop = asyncio.get_running_loop()
-        alarm = loop.call_later(self._time_limit, self.stop, StopReason.TIME_LIMIT)
-        try:
-            self._jobs_done += 1
-            return await self._child.run(job.task, job.data)
-        finally:
-            alarm.cancel()
+        if self._child is None:
+            return UNSTARTED
+        self._jobs_done += 1
+        if self._alarm is None:
+            self._set_alarm(self._time_limit)
+        return await self._child.run(job)
 
-    def stop(self, reason: StopReason) -> None:
-        """Kill the child, and with it the job that runs here."""
+    def stop(self, token: str, reason: StopReason) -> None:
+        """End the job with this token, if it is in here."""
         if self._child is not None:
-            self._child.stop(reason)
+            self._child.stop(token, reason)
+
+    def relieve(self) -> None:
+        """Give back what waits behind a job that runs on and on, as UNSTARTED."""
+        if self._child is not None and self._child.seconds_on_first > PATIENCE_SECONDS:
+            self._child.take_back()
+
+    def _set_alarm(self, seconds: float) -> None:
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        """One alarm for all jobs: it looks how long the present one has been running."""
+        self._alarm = None
+        if self._child is None or not self._child.outstanding:
+            return
+        left = self._time_limit - self._child.seconds_on_first
+        if left <= 0:
+            self._child.kill(StopReason.TIME_LIMIT)
+        self._set_alarm(max(left, 0.05))
 
     async def _spawn(self) -> ChildHandle:
         for delay in reconnect_delays():
@@ -72,15 +101,16 @@ class Slot:
 
 
 class SlotPool:
-    """All slots of a worker. A slot is free only while it is ready: jobs never wait for a child."""
+    """All slots of a worker, and how many jobs they take: short ones some ahead."""
 
     def __init__(self, slots: list[Slot]) -> None:
-        self.freed = asyncio.Event()  #: set whenever a slot becomes free
+        self.freed = asyncio.Event()  #: set whenever jobs are wanted again
         self._slots = slots
-        self._free: list[Slot] = []
+        self._pace = Pace()
         self._promised = 0
         self._busy: dict[str, Slot] = {}
-        self._refills: set[asyncio.Task[None]] = set()
+        self._refilling: dict[Slot, asyncio.Task[None]] = {}
+        self._relief: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def start(self) -> None:
@@ -89,11 +119,22 @@ class SlotPool:
 
     @property
     def free(self) -> int:
-        """How many more jobs may be taken now."""
-        return len(self._free) - self._promised
+        """How many more jobs could begin at once."""
+        return sum(not slot.outstanding for slot in self._ready()) - self._promised
+
+    @property
+    def room(self) -> int:
+        """How many more jobs may be taken now, those ahead included."""
+        depth = 1 + self._pace.ahead
+        return sum(max(0, depth - slot.outstanding) for slot in self._ready()) - self._promised
+
+    @property
+    def wants_jobs(self) -> bool:
+        """Whether it is time to take more: a slot is idle, or half of the places are free."""
+        return self.free > 0 or 2 * self.room > len(self._slots) * (1 + self._pace.ahead)
 
     def promise(self) -> None:
-        """Keep a slot for a job that was taken and is about to run."""
+        """Keep a place for a job that was taken and is about to run."""
         self._promised += 1
 
     @property
@@ -102,12 +143,12 @@ class SlotPool:
         return [slot.pid for slot in self._slots if slot.pid is not None]
 
     async def run(self, job: ClaimedJob) -> Outcome:
-        """Run a job in the slot that was promised for it."""
-        while not self._free:  # its child died meanwhile
-            self.freed.clear()
-            await self.freed.wait()
+        """Run a job at the place that was promised for it."""
+        slot = await self._emptiest()
         self._promised -= 1
-        slot = self._busy[job.token] = self._free.pop()
+        self._busy[job.token] = slot
+        if slot.outstanding and self._relief is None:
+            self._set_relief()
         try:
             return await slot.run(job)
         finally:
@@ -115,35 +156,49 @@ class SlotPool:
             self._look_after(slot)
 
     def stop(self, token: str, reason: StopReason) -> bool:
-        """Kill the attempt with this token; False if it does not run here (any more)."""
+        """End the attempt with this token; False if it is not here (any more)."""
         slot = self._busy.get(token)
         if slot is not None:
-            slot.stop(reason)
+            slot.stop(token, reason)
         return slot is not None
 
     def close(self) -> None:
         """Stop replacing children, those too that die from now on."""
         self._closed = True
-        for refill in self._refills:
-            refill.cancel()
+        for refilling in self._refilling.values():
+            refilling.cancel()
+
+    def _ready(self) -> list[Slot]:
+        return [slot for slot in self._slots if slot.is_ready and slot not in self._refilling]
+
+    async def _emptiest(self) -> Slot:
+        while not (ready := self._ready()):  # the child died meanwhile
+            self.freed.clear()
+            await self.freed.wait()
+        return min(ready, key=lambda slot: slot.outstanding)
+
+    def _set_relief(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._relief = loop.call_later(PATIENCE_SECONDS, self._relieve)
+
+    def _relieve(self) -> None:
+        """Let no job wait here while it could run elsewhere."""
+        self._relief = None
+        for slot in self._slots:
+            slot.relieve()
+        if any(slot.outstanding > 1 for slot in self._slots):
+            self._set_relief()
 
     def _look_after(self, slot: Slot) -> None:
         if slot.is_ready:
-            self._offer(slot)
-        elif not self._closed:
-            refill = asyncio.create_task(self._refill(slot))
-            self._refills.add(refill)
-            refill.add_done_callback(self._refills.discard)
+            if self.wants_jobs:
+                self.freed.set()
+        elif not slot.outstanding and not self._closed and slot not in self._refilling:
+            self._refilling[slot] = asyncio.create_task(self._refill(slot))
 
     async def _refill(self, slot: Slot) -> None:
-        await slot.refill(on_death=lambda: self._idle_child_died(slot))
-        self._offer(slot)
-
-    def _offer(self, slot: Slot) -> None:
-        self._free.append(slot)
+        try:
+            await slot.refill(lambda: self._look_after(slot), self._pace.observe)
+        finally:
+            self._refilling.pop(slot, None)
         self.freed.set()
-
-    def _idle_child_died(self, slot: Slot) -> None:
-        if slot in self._free:  # else its job's outcome tells
-            self._free.remove(slot)
-            self._look_after(slot)

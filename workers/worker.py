@@ -7,6 +7,7 @@ overwrite the result of its successor.
 """
 
 import asyncio
+import itertools
 import logging
 import secrets
 import socket
@@ -86,6 +87,8 @@ class Worker(arq.Worker):
         self._active: dict[str, ActiveJob] = {}
         self._stopping = asyncio.Event()
         self._tried_to_claim = time.monotonic()
+        self._nonce = secrets.token_hex(4)
+        self._claims = itertools.count()
         self._lost_claim: str | None = None
 
     def _new_slot(self) -> Slot:
@@ -183,23 +186,23 @@ class Worker(arq.Worker):
         delays = reconnect_delays()
         while not self._stopping.is_set():
             self._slots.freed.clear()
-            wanted = self._slots.free
-            if wanted <= 0:  # below: a child died while its slot was promised
+            if not self._slots.wants_jobs:
                 await first_of(self._slots.freed.wait(), self._stopping.wait())
                 continue
             self._tried_to_claim = time.monotonic()
             try:
-                if await self._claim(wanted) < wanted:
+                if not await self._claim():
                     await self._wait_for_work()
                 delays = reconnect_delays()
             except (QueueError, RedisError, OSError) as error:
                 event(log, logging.WARNING, "cannot_claim", why=error)
                 await asyncio.sleep(next(delays))
 
-    async def _claim(self, wanted: int) -> int:
-        """Claim jobs and start them; how many."""
+    async def _claim(self) -> bool:
+        """Claim jobs and start them; whether there were as many as wanted."""
         await self._leases.renew_if_late()
-        claim = await self._claimed(wanted)
+        wanted, free = self._slots.room, max(0, self._slots.free)
+        claim = await self._claimed(wanted, wanted - free)
         for buried in claim.buried:
             event(log, logging.ERROR, "job_buried", job=buried.id, task=buried.task,
                   state=buried.state)  # fmt: skip
@@ -207,15 +210,15 @@ class Worker(arq.Worker):
             self._slots.promise()
             self._leases.held[job.token] = job
             self.tasks[job.token] = asyncio.create_task(self._perform(job))
-        return len(claim.jobs)
+        return len(claim.jobs) >= wanted
 
-    async def _claimed(self, wanted: int) -> Claim:
+    async def _claimed(self, wanted: int, ahead: int) -> Claim:
         """A claim. One whose answer was lost is undone first: nobody runs what it took."""
         tasks = list(self.functions)
         if self._lost_claim is not None:
             await self.broker.unclaim(self.name, self._lost_claim, tasks)
-        self._lost_claim = secrets.token_hex(4)
-        claim = await self.broker.claim(self.name, wanted, tasks, self._lost_claim)
+        self._lost_claim = f"{self._nonce}{next(self._claims):x}"
+        claim = await self.broker.claim(self.name, wanted, tasks, self._lost_claim, ahead)
         self._lost_claim = None
         return claim
 
@@ -241,7 +244,6 @@ class Worker(arq.Worker):
     async def _perform(self, job: ClaimedJob) -> None:
         """Run a claimed job and hand in its outcome."""
         self._active[job.token] = ActiveJob(job.id, job.task)
-        event(log, logging.INFO, "job_started", job=job.id, task=job.task, attempt=job.attempt)
         began = time.monotonic()
         try:
             outcome = await self.functions[job.task].coroutine(self.ctx, job)
@@ -279,6 +281,7 @@ class Worker(arq.Worker):
         announced: tuple[float, list[str]] = (0.0, [])
         while True:
             await asyncio.sleep(min(PRESENCE_SECONDS, self._settings.heartbeat_seconds))
+            self._tell_of_long_jobs()
             now, running = time.monotonic(), sorted(self._active)
             if now - announced[0] < self._settings.heartbeat_seconds and running == announced[1]:
                 continue
@@ -287,6 +290,13 @@ class Worker(arq.Worker):
                 announced = now, running
             except (QueueError, RedisError, OSError) as error:
                 event(log, logging.WARNING, "presence_unheard", why=error)
+
+    def _tell_of_long_jobs(self) -> None:
+        """A line that a job runs, once it is clear that its end will not tell so soon."""
+        for job in self._active.values():
+            if not job.told and (seconds := time.time() - job.started) > PRESENCE_SECONDS:
+                event(log, logging.INFO, "job_runs", job=job.id, task=job.task, seconds=seconds)
+                job.told = True
 
     async def record_health(self) -> None:
         """Part of arq's heartbeat: say that this worker is there and what it does."""

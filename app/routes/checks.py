@@ -6,7 +6,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.dependencies import JobsDep
 from app.errors import NotFoundError
-from app.patience import unless_gone
 from app.routes.tasks import ERRORS, Wait, check_job
 from app.schemas import JobRecord
 
@@ -24,4 +23,4 @@ async def check(
     """How a job stands, whatever its task."""
     if result_id is not None:  # it was meant for /check/{task}
         raise NotFoundError(f"no task {job_id} here")
-    return await unless_gone(request, check_job(jobs, job_id, wait))
+    return await check_job(request, jobs, job_id, wait)

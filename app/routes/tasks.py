@@ -93,13 +93,21 @@ def _check_endpoint(task: str) -> Callable[..., Any]:
         request: Request, jobs: JobsDep, result_id: ResultId, wait: Wait = 0
     ) -> Response:
         """How a job of this task stands."""
-        return await unless_gone(request, check_job(jobs, result_id, wait, task))
+        return await check_job(request, jobs, result_id, wait, task)
 
     return check
 
 
-async def check_job(jobs: Jobs, job_id: str, wait: float, task: str = "") -> Response:
+async def check_job(
+    request: Request, jobs: Jobs, job_id: str, wait: float, task: str = ""
+) -> Response:
     """The job record of ``job_id``, after up to ``wait`` seconds."""
+    if not wait:
+        return job_response(await jobs.look(job_id, task))
+    return await unless_gone(request, _check(jobs, job_id, wait, task))
+
+
+async def _check(jobs: Jobs, job_id: str, wait: float, task: str) -> Response:
     return job_response(await jobs.check(job_id, wait, task))
 
 

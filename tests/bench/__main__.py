@@ -1,114 +1,65 @@
-"""``make bench``: what a node on this machine carries, over HTTPS, durability on, auth off.
+"""Compare FastTask with other task queues and write RESULTS.md and results.png: ``make bench``.
 
-Each figure is the median of three rounds, each on a fresh node with two slots and two API
-processes. The client runs on the same machine and takes its share of it.
+Parts (backlog, gateway, slots) or contenders (FastTask, huey, Celery, ...) as arguments choose
+among the measurements, ``BENCH_ROUNDS`` and ``BENCH_JOBS`` shorten them, for a quick look; nothing
+is written then, unless ``BENCH_RESULTS`` names a folder for it.
 """
 
-import asyncio
-import json
 import os
-import statistics
+import signal
 import sys
-from collections import defaultdict
+import time
+from functools import partial
+from pathlib import Path
 
-import uvloop
+from tests.bench import gateways, own_backlog, slots
+from tests.bench.drawing import bars, draw
+from tests.bench.figures import Book
+from tests.bench.page import BARE, CELERY, OURS, Run, page, tables
+from tests.bench.peer_backlog import PeerBacklog, peers
+from tests.bench.turns import Turn, chosen, play
 
-from tests.bench.client import Client, repeated
-from tests.bench.node import running_node
-
-ROUNDS = 3
-CONNECTIONS = 32
-JOBS = 2000
-SINGLES = 300
-
-Figures = dict[str, float]
-
-
-def main() -> None:
-    """Run all rounds and print the table."""
-    rounds = []
-    for number in range(1, ROUNDS + 1):
-        sys.stderr.write(f"round {number} of {ROUNDS} ...\n")
-        with running_node() as client:
-            rounds.append(uvloop.run(_round(client)))
-    sys.stdout.write(_table(rounds) + "\n")
+ROUNDS, JOBS = 3, 20_000
+JOBS_PER_REQUEST = 5  # a load over HTTPS has a fifth of a backlog's jobs
 
 
-async def _round(client: Client) -> Figures:
-    await client.load(repeated(_run, 50), 4)  # warm
-    return {
-        **await _create_and_read_all(client),
-        **await _idle_latency(client),
-        **await _run_latency(client),
-    }
+def main() -> int:
+    """The exit status: 0 if everything could be measured."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: nothing stays
+    rounds = int(os.environ.get("BENCH_ROUNDS", ROUNDS))
+    jobs = int(os.environ.get("BENCH_JOBS", JOBS))
+    began, contenders = time.monotonic(), peers()
+    turns = chosen(all_turns(contenders, jobs), sys.argv[1:])
+    book = play(turns, rounds)
+    run = Run(
+        time.strftime("%Y-%m-%d"), len(os.sched_getaffinity(0)), rounds, jobs,
+        jobs // JOBS_PER_REQUEST, time.monotonic() - began,
+    )  # fmt: skip
+    sys.stdout.write(tables(run, book, contenders))
+    whole = not sys.argv[1:] and (rounds, jobs) == (ROUNDS, JOBS)
+    if folder := os.environ.get("BENCH_RESULTS", Path(__file__).parent if whole else None):
+        _save(Path(folder), run, book, contenders)
+    return 1 if book.failures else 0
 
 
-async def _create_and_read_all(client: Client) -> Figures:
-    """Create jobs while they are being run, then read every result, then read them all again."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    created = await client.load(repeated(_create, JOBS), CONNECTIONS)
-    ids = [json.loads(body)["id"] for body in created.bodies]
-    read = await client.load((_check(i, 60) for i in ids), CONNECTIONS)
-    seconds = loop.time() - began
-    states = {json.loads(body)["state"] for body in read.bodies}
-    assert states == {"SUCCESS"}, states
-    checked = await client.load((_check(i, 0) for i in ids), CONNECTIONS)
-    return {
-        f"create, {CONNECTIONS} connections, jobs being run (1/s)": created.rate,
-        "create to all results read (jobs/s)": JOBS / seconds,
-        f"check, {CONNECTIONS} connections (1/s)": checked.rate,
-    }
-
-
-async def _idle_latency(client: Client) -> Figures:
-    """Create a job on an idle node and wait for its end by `check` with `wait=`."""
-    latencies = []
-    for number in range(SINGLES):
-        created = await client.load([_create(number)], 1)
-        job_id = json.loads(created.bodies[0])["id"]
-        ended = await client.load([_check(job_id, 10)], 1)
-        latencies.append(1000 * (created.latencies[0] + ended.latencies[0]))
-    ordered = sorted(latencies)
-    return {
-        "create, then check with wait=, p50 (ms)": statistics.median(ordered),
-        "create, then check with wait=, p99 (ms)": ordered[int(0.99 * SINGLES)],
-    }
-
-
-async def _run_latency(client: Client) -> Figures:
-    alone = await client.load(repeated(_run, SINGLES), 1)
-    together = await client.load(repeated(_run, JOBS), CONNECTIONS)
-    return {
-        "run, one at a time, p50 (ms)": alone.percentile(0.5),
-        f"run, {CONNECTIONS} connections (1/s)": together.rate,
-    }
-
-
-def _run(number: int) -> tuple[str, str, bytes]:
-    return "POST", "/run/noop", b'{"number": %d}' % number
-
-
-def _create(number: int) -> tuple[str, str, bytes]:
-    return "POST", "/create/noop", b'{"number": %d}' % number
-
-
-def _check(job_id: str, wait: int) -> tuple[str, str, bytes]:
-    return "GET", f"/check/{job_id}?wait={wait}", b""
-
-
-def _table(rounds: list[Figures]) -> str:
-    figures: dict[str, list[float]] = defaultdict(list)
-    for one in rounds:
-        for name, value in one.items():
-            figures[name].append(value)
-    rows = [
-        f"| {name} | {statistics.median(values):,.1f} | {min(values):,.1f} | {max(values):,.1f} |"
-        for name, values in figures.items()
+def all_turns(contenders: list[PeerBacklog], jobs: int) -> list[Turn]:
+    """Everything that is measured in a round."""
+    requests = jobs // JOBS_PER_REQUEST
+    celery = next(one for one in contenders if one.peer.name == CELERY)
+    return [
+        Turn("backlog", OURS, partial(own_backlog.drained, jobs)),
+        *(Turn("backlog", one.peer.name, partial(one.drained, jobs)) for one in contenders),
+        Turn("gateway", OURS, partial(gateways.own_gateway, requests)),
+        Turn("gateway", CELERY, partial(gateways.celery_gateway, celery, requests)),
+        Turn("gateway", BARE, partial(gateways.bare_gateway, requests)),
+        Turn("slots", OURS, slots.slots_kept_busy),
     ]
-    head = [f"{os.cpu_count()} cores, {ROUNDS} rounds", "", "| what | median | min | max |"]
-    return "\n".join([*head, "|---|---:|---:|---:|", *rows])
+
+
+def _save(folder: Path, run: Run, book: Book, contenders: list[PeerBacklog]) -> None:
+    (folder / "RESULTS.md").write_text(page(run, book, contenders))
+    draw("tests.bench.plot", bars(book), folder / "results.png")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,6 +18,7 @@ class Scenario:
     name: str
     bound: str
     every_run: bool  #: short enough, with a short lease, for `make test`
+    beside: bool  #: it mostly waits, so `make chaos` plays it beside the others
     play: Play
 
     def setting(self, seed: int, minutes: float, lease: float, beat: float) -> Setting:
@@ -30,12 +31,12 @@ SCENARIOS: list[Scenario] = []
 
 
 def scenario(
-    fault: str, name: str, bound: str, *, every_run: bool = False
+    fault: str, name: str, bound: str, *, every_run: bool = False, beside: bool = False
 ) -> Callable[[Play], Play]:
     """Enter a function into the list of scenarios."""
 
     def enter(play: Play) -> Play:
-        SCENARIOS.append(Scenario(fault, name, bound, every_run, play))
+        SCENARIOS.append(Scenario(fault, name, bound, every_run, beside, play))
         return play
 
     return enter

@@ -143,24 +143,34 @@ def sleep_and_clean_up(_):
         return {"answer": "cleaned up"}
 
 
+def have_descendants():
+    """A plain child, one in a session of its own, and an orphan in one; their process ids."""
+    forever = [sys.executable, "-c", "import time; time.sleep(600)"]
+    plain = subprocess.Popen(forever)
+    estranged = subprocess.Popen(forever, start_new_session=True)
+    orphan = subprocess.check_output(["sh", "-c", "setsid sleep 600 >/dev/null & echo $!"])
+    return [plain.pid, estranged.pid, int(orphan)]
+
+
+def tell(path, pids):
+    with open(path + ".part", "w") as file:
+        file.write(" ".join(map(str, pids)))
+    os.rename(path + ".part", path)
+
+
 def block_everything(text):
-    """Ignore what can be ignored, with a descendant; tell both process ids in a file."""
+    """Ignore what can be ignored, with descendants; tell all process ids in a file."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
-    descendant = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    with open(text + ".part", "w") as file:
-        file.write(f"{os.getpid()} {descendant.pid}")
-    os.rename(text + ".part", text)
+    tell(text, [os.getpid(), *have_descendants()])
     while True:
         time.sleep(600)
 
 
-def grow_a_descendant(text):
-    """Leave a descendant behind that outlives the job, and tell its process id in a file."""
-    descendant = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    with open(text, "w") as file:
-        file.write(str(descendant.pid))
-    return {"answer": str(descendant.pid)}
+def leave_descendants(text):
+    """Leave descendants behind that outlive the job; tell all process ids in a file."""
+    tell(text, [os.getpid(), *have_descendants()])
+    return {"answer": "left them"}
 
 
 def take_memory(text):

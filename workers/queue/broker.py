@@ -93,7 +93,11 @@ class Broker:
             KeyReusedError: the idempotency key made a job of another body.
         """
         limit = job.concurrency
-        places = (limit.key, limit.limit, limit.countdown_ms, limit.expire_ms) if limit else ("",)
+        places = (
+            (limit.key, limit.limit, limit.countdown_ms, limit.expire_ms)
+            if limit
+            else ("", "", "", "")
+        )
         once = job.idempotency or Idempotency("", "")
         reply = await self._runner.call(
             scripts.CREATE, job.id, job.task, job.params, job.owner, notify, once.name, once.body,
@@ -157,17 +161,19 @@ class Broker:
     # ---- the worker's side -----------------------------------------------------------------
 
     async def claim(
-        self, worker: str, wanted: int, tasks: Sequence[str], nonce: str | None = None
-    ) -> Claim:
+        self, worker: str, wanted: int, tasks: Sequence[str], nonce: str | None = None,
+        ahead: int = 0,
+    ) -> Claim:  # fmt: skip
         """Take up to ``wanted`` due jobs of ``tasks``, each with a lease.
 
-        ``nonce`` tells this claim from all others; should its answer be lost, unclaim it.
+        ``nonce`` tells this claim from all others; should its answer be lost, unclaim it. ``ahead``
+        is how many of them, the last ones, will wait for others to end before they begin.
         """
         self._rotation = (self._rotation + 1) % len(tasks)
         jobs, buried = await self._runner.call(
             scripts.CLAIM, worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
-            CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(), self._rotation,
-            *tasks,
+            CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(),
+            wanted - ahead, self._rotation, *tasks,
         )  # fmt: skip
         return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
 
@@ -211,17 +217,18 @@ class Broker:
         return Verdict(reply.decode())
 
     async def release(
-        self, job: ClaimedJob, *, delay: float = 0.0, crash: str | None = None
+        self, job: ClaimedJob, *, delay: float = 0.0, crash: str | None = None, begun: bool = True
     ) -> Verdict:
         """Give a job back to be run again in ``delay`` seconds.
 
+        With ``begun=False`` it never ran, and this was no attempt.
         ``crash`` says how the attempt crashed, if it did: after CRASH_LIMIT of them the job ends as
         FAILURE with this text and is kept as a dead letter.
         """
         reply = await self._runner.call(
             scripts.RELEASE, job.id, job.task, job.token, int(delay * 1000),
             0 if crash is None else CRASH_LIMIT, orjson.dumps(crash or ""), self._result_ttl_ms,
-            job.concurrency_key,
+            job.concurrency_key, "1" if begun else "0",
         )  # fmt: skip
         return Verdict(reply.decode())
 

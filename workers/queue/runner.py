@@ -1,7 +1,8 @@
 """Runs scripts: many callers, one pipeline at a time, no reply ever mixed up.
 
-Calls that arrive while a pipeline is on its way wait and go together in the next one. A single
-call thus leaves at once, and under load the cost of a round trip is shared (group commit). The
+Calls that arrive while a pipeline is on its way wait and go together in the next one, those of a
+script that takes many as one command. A single call thus leaves at once, and under load the cost of
+a round trip is shared (group commit). The
 pipeline belongs to a task of its own: a caller that is cancelled just stops listening, which
 matters because redis-py would hand the late reply of a cancelled call to somebody else.
 """
@@ -10,7 +11,9 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -29,6 +32,7 @@ from workers.queue.scripts import ALL, Script
 
 Argument = str | bytes | int | float
 LARGEST_PIPELINE = 128
+LARGEST_BUNDLE = 32  # calls in one command: the server does nothing else for about so many 50 us
 
 # How a server begins its answer when it takes no writes for now, and what that means for us. The
 # redis library has classes of its own for some, and takes the first word off their messages.
@@ -46,6 +50,9 @@ class _Call:
     def size(self) -> int:
         """Its arguments, in bytes."""
         return sum(len(a) for a in self.arguments if isinstance(a, bytes))
+
+
+_Bundle = list[_Call]  # calls of one script that go as one command
 
 
 class ScriptRunner:
@@ -126,24 +133,26 @@ class ScriptRunner:
             self._sender = None
 
     async def _send(self, calls: list[_Call], redis: ArqRedis) -> None:
+        bundles = _bundled(calls)
         try:
-            replies = await self._pipeline(calls, redis)
+            replies = await self._pipeline(bundles, redis)
             if any(isinstance(reply, NoScriptError) for reply in replies):
-                replies = await self._load_and_repeat(calls, replies, redis)
+                replies = await self._load_and_repeat(bundles, replies, redis)
         except Exception as error:  # whatever it is, nobody may wait for ever
-            replies = [error] * len(calls)
-        for call, reply in zip(calls, replies, strict=True):
-            _settle(call, reply)
+            replies = [error] * len(bundles)
+        for bundle, reply in zip(bundles, replies, strict=True):
+            _settle_all(bundle, reply)
 
-    async def _pipeline(self, calls: list[_Call], redis: ArqRedis) -> list[Any]:
+    async def _pipeline(self, bundles: list[_Bundle], redis: ArqRedis) -> list[Any]:
         pipeline = redis.pipeline(transaction=False)
-        for call in calls:
-            pipeline.execute_command("EVALSHA", call.script.sha, 0, *call.arguments)
+        for bundle in bundles:
+            arguments = chain.from_iterable(call.arguments for call in bundle)
+            pipeline.execute_command("EVALSHA", bundle[0].script.sha, 0, *arguments)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
 
     async def _load_and_repeat(
-        self, calls: list[_Call], replies: list[Any], redis: ArqRedis
+        self, bundles: list[_Bundle], replies: list[Any], redis: ArqRedis
     ) -> list[Any]:
         """Load the scripts into a server that (re)started empty, and run what it did not know."""
         loading = redis.pipeline(transaction=False)
@@ -151,10 +160,30 @@ class ScriptRunner:
             loading.execute_command("SCRIPT LOAD", script.source)
         await loading.execute()
         unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        repeated = await self._pipeline([calls[i] for i in unknown], redis)
+        repeated = await self._pipeline([bundles[i] for i in unknown], redis)
         for i, reply in zip(unknown, repeated, strict=True):
             replies[i] = reply
         return replies
+
+
+def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:
+    """The commands to send: calls of a script that takes many together, the others alone."""
+    bundles: list[_Bundle] = []
+    growing: dict[str, _Bundle] = {}
+    for call in calls:
+        bundle = growing.get(call.script.name) if call.size <= LARGE_BYTES else None
+        if bundle is None or len(bundle) >= LARGEST_BUNDLE:
+            bundles.append(bundle := [])
+            if call.script.one_takes and call.size <= LARGE_BYTES:
+                growing[call.script.name] = bundle
+        bundle.append(call)
+    return bundles
+
+
+def _settle_all(bundle: _Bundle, reply: Any) -> None:
+    many = bundle[0].script.one_takes and isinstance(reply, list)
+    for call, answer in zip(bundle, reply if many else [reply] * len(bundle), strict=True):
+        _settle(call, answer)
 
 
 def _settle(call: _Call, reply: Any) -> None:

@@ -56,10 +56,10 @@ async def long_partition(setting: Setting) -> Outcome:
 
 
 @scenario("7", "the only worker cut off for long",
-          "its results are delivered afterwards or refused")  # fmt: skip
+          "its results are delivered afterwards or refused", beside=True)  # fmt: skip
 async def very_long_partition(setting: Setting) -> Outcome:
-    """10 min of a 30 s lease; only in a run of 40 minutes or more, else two leases."""
-    lasting = setting.lease * (20 if setting.minutes >= 40 else 2)
+    """10 min of a 30 s lease; only in a run of 15 minutes or more, else two leases."""
+    lasting = setting.lease * (20 if setting.minutes >= 15 else 2)
     async with setting.stage() as stage:
         client = await stage.play(nodes=1, WORKER_CONCURRENCY=2)
         jobs = named("alone", 2)

@@ -8,8 +8,9 @@ import orjson
 
 from tests.chaos.catalogue import scenario
 from tests.chaos.records import Outcome, Seen
-from tests.chaos.stage import Setting, named
+from tests.chaos.stage import Setting, Stage, named
 from tests.integration.app.cluster import PROJECT
+from tests.waiting import eventually
 
 SHIFTING = f"{Path(__file__).parents[1] / 'shifted_clock'}:{PROJECT}"
 HOUR = 3600
@@ -41,6 +42,32 @@ async def wrong_clocks(setting: Setting) -> Outcome:
             missed=[f"a time shown is off by {worst:.1f} s"] if worst > 1 + LOOKS_LATE else [],
             note="time.time is shifted in the workers; recovery: how late a place was passed on",
         )  # fmt: skip
+
+
+@scenario("12", "results of workers whose clocks are wrong, and when they expire",
+          "neither early nor late by > 1 s")  # fmt: skip
+async def expiry_by_wrong_clocks(setting: Setting) -> Outcome:
+    """An hour fast, an hour slow, jumping: how long each result can be read."""
+    kept_for, off = 5.0, []
+    async with setting.stage() as stage:
+        for shift in (f"{HOUR}", f"-{HOUR}", f"~{HOUR}"):
+            await stage.add_node(PYTHONPATH=SHIFTING, CLOCK_SHIFT=shift, RESULT_EXPIRES=kept_for)
+        client = await stage.play(nodes=0)
+        ids = await client.create_all(named("job", 12), seconds=0.5)
+        ended = [(await client.ended(i), time.monotonic()) for i in ids]
+        for seen, at in ended:
+            await eventually(lambda i=seen.id: is_forgotten(stage, i), within=kept_for + 5)
+            off.append(time.monotonic() - at - kept_for)
+    return setting.outcome(
+        injected=3, jobs=len(ids), recoveries=map(abs, off),
+        missed=[f"{o:.1f} s off" for o in off if abs(o) > 1],
+        note="recovery: how far from RESULT_EXPIRES",
+    )  # fmt: skip
+
+
+async def is_forgotten(stage: Stage, job_id: str) -> bool:
+    """Whether the result has expired."""
+    return not (await stage.broker.read(job_id)).known
 
 
 LOOKS_LATE = 2.0  # seconds that a client may see a time after it was written

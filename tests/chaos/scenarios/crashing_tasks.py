@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from tests.chaos.catalogue import scenario
+from tests.chaos.memory_group import MemoryGroup
 from tests.chaos.records import Outcome
 from tests.chaos.stage import Setting, Stage, named, not_of_state
 from tests.waiting import eventually, is_alive
@@ -19,14 +20,40 @@ ATTEMPTS = 3  # of a job that crashes each time
 )
 async def out_of_memory(setting: Setting) -> Outcome:
     """A task fills 512 MiB and is killed, next to jobs that behave."""
+    return await greedy_tasks(
+        setting, "out of memory", at_least_mib=500,
+        note="the memory limit is RLIMIT_AS; at it the task is killed as the kernel would",
+    )  # fmt: skip
+
+
+@scenario("3", "task takes more memory than its node has: the kernel kills it",
+          "3 attempts, then FAILURE naming the signal and the peak memory")  # fmt: skip
+async def killed_by_the_kernel(setting: Setting) -> Outcome:
+    """The same in a memory cgroup of 300 MiB around all children of the worker."""
+    if not MemoryGroup.is_possible():
+        why = "not run: that needs root and a memory cgroup (v1) that can be written"
+        return setting.outcome(injected=0, jobs=0, missed=[], note=why)
+    return await greedy_tasks(
+        setting, "all memory", at_least_mib=100,
+        note="the children in a memory cgroup of 300 MiB", mebibytes=300,
+    )  # fmt: skip
+
+
+async def greedy_tasks(
+    setting: Setting, how: str, at_least_mib: int, note: str, mebibytes: int | None = None
+) -> Outcome:
+    """Jobs that take all memory next to jobs that behave."""
     good, greedy = named("good", 50), named("greedy", setting.times(6, least=2))
     async with setting.stage() as stage:
         client = await stage.play(nodes=1)
-        bad_ids = await client.create_all(greedy, how="out of memory")
+        if mebibytes is not None:
+            group = stage.closing.enter_context(MemoryGroup(mebibytes))
+            group.take(stage.nodes[0].descendants())
+        bad_ids = await client.create_all(greedy, how=how)
         good_ids = await client.create_all(good, seconds=0.01)
         await client.settle(within=60)
         texts = [str((await client.ended(i)).result) for i in bad_ids]
-        unnamed = [t for t in texts if "signal 9" not in t or _mebibytes(t) < 500]
+        unnamed = [t for t in texts if "signal 9" not in t or _mebibytes(t) < at_least_mib]
         return await stage.outcome(
             injected=ATTEMPTS * len(greedy), losses=dict.fromkeys(greedy, ATTEMPTS - 1),
             missed=[
@@ -34,7 +61,7 @@ async def out_of_memory(setting: Setting) -> Outcome:
                 *not_of_state(client.seen, good_ids, "SUCCESS"),
                 *(f"the reason was: {text}" for text in unnamed[:1]),
             ],
-            note="the memory limit is RLIMIT_AS; at it the task is killed as the kernel would",
+            note=note,
         )  # fmt: skip
 
 
@@ -89,7 +116,7 @@ async def rate_of(stage: Stage, keys: list[str]) -> float:
 async def endless(setting: Setting) -> Outcome:
     """Jobs that nothing but SIGKILL ends, one after the other in one slot."""
     soft, hard = 0.5, 1.5
-    hows = ("ignore", "c", "blocked", "grandchild") * setting.times(3)
+    hows = ("ignore", "c", "blocked", "grandchild", "estranged grandchild") * setting.times(3)
     missed, usable = [], []
     async with setting.stage() as stage:
         client = await stage.play(

@@ -109,7 +109,7 @@ async def killed_child(setting: Setting) -> Outcome:
 async def frozen(setting: Setting) -> Outcome:
     """SIGSTOP most workers for a random time beyond the lease, with a job running in each."""
     struck: dict[str, float] = {}
-    freezing, rounds = 10, setting.times(5)
+    freezing, rounds = 20, setting.times(5)
     async with setting.stage() as stage:
         for _ in range(freezing):
             await stage.add_node(WORKER_CONCURRENCY=1)

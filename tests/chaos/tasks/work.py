@@ -38,6 +38,12 @@ def out_of_memory():
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def take_all_memory():
+    """Leave it to the kernel to end that; on a machine without limits, end after a GiB."""
+    held = [b"x" * 2**23 for _ in range(128)]
+    raise MemoryError(f"nobody minded {len(held)} pieces")
+
+
 def segfault():
     ctypes.string_at(0)
 
@@ -66,8 +72,15 @@ def have_a_grandchild():
     ignore_the_soft_limit()
 
 
+def have_an_estranged_grandchild():
+    """One in a session of its own, whose parent has ended."""
+    subprocess.run(["sh", "-c", "setsid sleep 600 &"], check=True)
+    ignore_the_soft_limit()
+
+
 MISBEHAVIOUR = {
     "out of memory": out_of_memory,
+    "all memory": take_all_memory,
     "segfault": segfault,
     "exit 0": lambda: os._exit(0),
     "exit 7": lambda: os._exit(7),
@@ -76,6 +89,7 @@ MISBEHAVIOUR = {
     "c": never_leave_c,
     "blocked": block_signals,
     "grandchild": have_a_grandchild,
+    "estranged grandchild": have_an_estranged_grandchild,
 }
 
 

@@ -292,3 +292,23 @@ async def test_a_limit_that_is_not_there_ends_that_job_only(
     claim = await broker.claim(WORKER, 5, [TASK])
 
     assert ([job.id for job in claim.jobs], len(claim.buried)) == ([good.id], 1)
+
+
+async def test_a_lost_attempt_that_was_only_taken_ahead_is_no_crash_but_once(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    for _ in range(3):
+        await broker.create(new_job())
+    first, ahead, _ = (await broker.claim(WORKER, 3, [TASK], ahead=2)).jobs
+    for job in (first, ahead):
+        await lapse(redis, job)
+
+    again = (await broker.claim(OTHER, 2, [TASK], ahead=2)).jobs
+    crashes = {job.id: await redis.hget(keys.META + job.id, "crashes") for job in again}
+    assert crashes == {first.id: b"1", ahead.id: None}
+
+    for job in again:
+        await lapse(redis, job)
+    await broker.claim(OTHER, 2, [TASK], ahead=2)
+    crashes = {job.id: await redis.hget(keys.META + job.id, "crashes") for job in again}
+    assert crashes == {first.id: b"2", ahead.id: b"1"}

@@ -101,3 +101,12 @@ async def test_giving_back_twice_is_giving_back_once(broker: Broker, redis: ArqR
 
     assert await broker.release(job, crash="once") is Verdict.FENCED
     assert await redis.hget(keys.META + job.id, "crashes") == b"1"
+
+
+async def test_what_never_ran_was_no_attempt(broker: Broker) -> None:
+    job = await created_and_claimed(broker)
+
+    assert await broker.release(job, begun=False) is Verdict.OK
+
+    assert (await broker.read(job.id)).tries == 0
+    assert (await claim_one(broker)).attempt == 1

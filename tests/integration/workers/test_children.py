@@ -13,7 +13,7 @@ from tests.integration.workers.conftest import claimed, run
 from tests.waiting import eventually, is_alive
 from tests.worker_process import parents
 from workers.fork_client import ForkClient, ForkServerError
-from workers.outcome import LONGEST_TEXT, Ending, StopReason
+from workers.outcome import LONGEST_TEXT, Ending, Outcome, StopReason
 from workers.queue.records import ClaimedJob
 from workers.slots import Slot, SlotPool
 
@@ -193,19 +193,121 @@ async def test_stopping_a_job_says_why_and_leaves_its_neighbour_alone(
     assert not pool.stop(jobs[0].token, reason), "it does not run any more"
 
 
-async def test_a_slot_that_was_stopped_too_late_takes_no_next_job_in_the_same_child(
+async def test_a_stop_that_comes_after_the_answer_hits_nobody(
     make_forks: Callable[..., ForkClient],
 ) -> None:
-    """The stop comes after the answer: it must not hit whatever job would be next."""
     slot = Slot(make_forks(), 60.0, 1000)
     await slot.refill(lambda: None)
+    ended = claimed("echo", value=1)
+    assert (await slot.run(ended)).ending is Ending.SUCCESS
+
+    slot.stop(ended.token, StopReason.REVOKED)
+
+    assert slot.is_ready
+    assert (await slot.run(claimed("echo", value=2))).ending is Ending.SUCCESS
+
+
+@pytest.fixture
+async def crowded(
+    make_forks: Callable[..., ForkClient], tmp_path: Path
+) -> tuple[Slot, list[ClaimedJob], list[asyncio.Task[Outcome]]]:
+    """A slot whose first job runs until a file `0.go` appears, with three more behind it."""
+    slot = Slot(make_forks(), 60.0, 1000)
+    await slot.refill(lambda: None)
+    jobs = [claimed("hold", record=str(tmp_path / str(n))) for n in range(4)]
+    running = [asyncio.create_task(slot.run(job)) for job in jobs]
+    await eventually(lambda: (tmp_path / "0").exists())
+    return slot, jobs, running
+
+
+Crowded = tuple[Slot, list[ClaimedJob], list[asyncio.Task[Outcome]]]
+
+
+async def test_jobs_sent_ahead_run_one_after_the_other(crowded: Crowded, tmp_path: Path) -> None:
+    slot, _, running = crowded
+    assert slot.outstanding == 4
+    for n in range(4):
+        await eventually(lambda n=n: (tmp_path / str(n)).exists())
+        assert not (tmp_path / str(n + 1)).exists()
+        (tmp_path / f"{n}.go").touch()
+        assert (await running[n]).ending is Ending.SUCCESS
+
+
+@pytest.mark.parametrize("reason", [StopReason.REVOKED, StopReason.LEASE_LOST])
+async def test_a_job_sent_ahead_is_stopped_without_harm_to_the_others(
+    crowded: Crowded, tmp_path: Path, reason: StopReason
+) -> None:
+    slot, jobs, running = crowded
+
+    slot.stop(jobs[2].token, reason)
+
+    assert (await running[2]).reason is reason
+    for n in (0, 1, 3):
+        (tmp_path / f"{n}.go").touch()
+        assert (await running[n]).ending is Ending.SUCCESS
+    assert not (tmp_path / "2").exists(), "it never ran"
+
+
+async def test_what_waits_behind_a_job_that_dies_was_not_started(
+    crowded: Crowded, tmp_path: Path
+) -> None:
+    slot, _, running = crowded
+
+    os.kill(slot.pid or 0, signal.SIGKILL)
+
+    assert [(await one).ending for one in running] == [Ending.CRASHED, *[Ending.UNSTARTED] * 3]
+    assert not (tmp_path / "1").exists()
+
+
+async def test_what_waits_behind_a_long_job_is_given_back(crowded: Crowded, tmp_path: Path) -> None:
+    slot, _, running = crowded
+    await eventually(lambda: slot.relieve() or running[1].done())
+
+    assert [(await one).ending for one in running[1:]] == [Ending.UNSTARTED] * 3
+    (tmp_path / "0.go").touch()
+    assert (await running[0]).ending is Ending.SUCCESS
     assert (await slot.run(claimed("echo", value=1))).ending is Ending.SUCCESS
 
-    slot.stop(StopReason.REVOKED)
 
-    assert not slot.is_ready
-    await slot.refill(lambda: None)
-    assert (await slot.run(claimed("echo", value=2))).ending is Ending.SUCCESS
+async def test_a_large_job_behind_another_waits_its_turn(crowded: Crowded, tmp_path: Path) -> None:
+    slot, _, _ = crowded
+    large = asyncio.create_task(slot.run(claimed("echo", value="x" * 3_000_000)))
+    await eventually(lambda: not slot.is_ready)
+    for n in range(4):
+        (tmp_path / f"{n}.go").touch()
+
+    assert (await large).ending is Ending.SUCCESS
+    await eventually(lambda: slot.is_ready)
+
+
+async def test_a_pool_gives_back_what_waits_in_it_too_long(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool()
+    first = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "0")))
+    await eventually(lambda: (tmp_path / "0").exists())
+
+    assert (await run(pool, "echo", value=1)).ending is Ending.UNSTARTED
+    (tmp_path / "0.go").touch()
+    assert (await first).ending is Ending.SUCCESS
+
+
+async def test_short_jobs_are_taken_ahead_and_long_ones_are_not(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool()
+    assert (pool.free, pool.room) == (1, 1), "nothing is known yet"
+
+    for _ in range(100):
+        await run(pool, "echo", value=1)
+    assert (pool.free, pool.room > 5) == (1, True)
+
+    long = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "0")))
+    await eventually(lambda: (tmp_path / "0").exists())
+    await asyncio.sleep(0.5)
+    (tmp_path / "0.go").touch()
+    await long
+    assert pool.room == 1
 
 
 async def test_an_idle_child_that_dies_is_replaced(make_pool: MakePool) -> None:
@@ -228,7 +330,7 @@ async def test_a_child_that_dies_between_promise_and_run_costs_no_slot(
         pool.promise()
         os.kill(pool.children[0], signal.SIGKILL)
         outcome = await pool.run(claimed("echo", value=1))
-        assert outcome.ending in (Ending.SUCCESS, Ending.CRASHED)
+        assert outcome.ending in (Ending.SUCCESS, Ending.CRASHED, Ending.UNSTARTED)
         await eventually(lambda: pool.free == 1 and is_alive(pool.children[0]))
 
 
@@ -240,7 +342,8 @@ async def test_a_killed_fork_server_is_replaced_and_its_jobs_crash(
     running = asyncio.create_task(run(pool, "hostile", how="block_everything", text=str(told)))
     await eventually(lambda: _read(told))
     children = pool.children
-    processes = {*children, *(int(pid) for pid in _read(told).split())}
+    *descendants, estranged, orphan = (int(pid) for pid in _read(told).split())
+    processes = {*children, *descendants}
     assert len(processes) == 3, "two children and a descendant"
 
     os.kill(parents()[children[0]], signal.SIGKILL)
@@ -249,6 +352,8 @@ async def test_a_killed_fork_server_is_replaced_and_its_jobs_crash(
     assert outcome.ending is Ending.CRASHED
     assert "fork server" in outcome.text
     await eventually(lambda: not any(map(is_alive, processes)), within=1)
+    for pid in (estranged, orphan):  # what has left its process group is out of reach then
+        os.kill(pid, signal.SIGKILL)
     await eventually(lambda: pool.free == 2, within=5)
     outcomes = await asyncio.gather(*(run(pool, "echo", value=n) for n in range(2)))
     assert [outcome.ending for outcome in outcomes] == [Ending.SUCCESS] * 2
@@ -269,10 +374,40 @@ async def test_descendants_of_a_child_go_with_it_when_it_is_replaced(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
     pool = await make_pool(jobs_per_child=1)
-    outcome = await run(pool, "hostile", how="grow_a_descendant", text=str(tmp_path / "pid"))
-    descendant = int(orjson.loads(outcome.result)["answer"])
+    told = tmp_path / "pids"
+    await run(pool, "hostile", how="leave_descendants", text=str(told))
+    pids = [int(pid) for pid in told.read_text().split()]
+    await eventually(lambda: not any(map(is_alive, pids)), within=3)
 
-    await eventually(lambda: not is_alive(descendant), within=3)
+
+async def test_descendants_stay_with_a_child_that_goes_on(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool(size=2)
+    told = tmp_path / "pids"
+    await run(pool, "hostile", how="leave_descendants", text=str(told))
+    pids = [int(pid) for pid in told.read_text().split()]
+    [other] = set(pool.children) - set(pids)
+
+    os.kill(other, signal.SIGKILL)
+    await eventually(lambda: other not in pool.children)
+    assert all(map(is_alive, pids))
+
+
+async def test_descendants_go_when_the_worker_ends(
+    make_forks: Callable[..., ForkClient], tmp_path: Path
+) -> None:
+    forks = make_forks()
+    pool = SlotPool([Slot(forks, 60.0, 1000)])
+    await pool.start()
+    told = tmp_path / "pids"
+    await run(pool, "hostile", how="leave_descendants", text=str(told))
+    pool.close()
+    forks.close()
+
+    await forks.wait_closed()
+    pids = [int(pid) for pid in told.read_text().split()]
+    await eventually(lambda: not any(map(is_alive, pids)), within=1)
 
 
 async def test_closing_ends_all_processes(make_forks: Callable[..., ForkClient]) -> None:

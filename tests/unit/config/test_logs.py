@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from config.logs import configure_logging, event
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -51,6 +52,13 @@ def test_an_event_is_a_line(
     )
 
 
+def written(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the log wrote, lines that are gathered included."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    return capsys.readouterr().err
+
+
 def test_lines_of_libraries_look_alike_and_stay_one_line(
     log: logging.Logger,  # noqa: ARG001  puts logging back
     capsys: pytest.CaptureFixture[str],
@@ -58,7 +66,7 @@ def test_lines_of_libraries_look_alike_and_stay_one_line(
     configure_logging(debug=False)
     logging.getLogger("arq").info("two\nlines %s", "and more")
 
-    assert capsys.readouterr().err.endswith("INFO    arq two\\nlines and more\n")
+    assert written(capsys).endswith("INFO    arq two\\nlines and more\n")
 
 
 def test_a_traceback_follows_indented(
@@ -84,4 +92,19 @@ def test_debug_lines_only_when_asked_for(
     event(log, logging.DEBUG, "detail")
     logging.getLogger("library").debug("never")
 
-    assert ("detail" in capsys.readouterr().err) is debug
+    assert ("detail" in written(capsys)) is debug
+
+
+def test_lines_are_gathered_for_a_moment_unless_they_warn(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(debug=False)
+    event(log, logging.INFO, "first")
+    event(log, logging.INFO, "second")
+    event(log, logging.WARNING, "third")
+    assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == [
+        "first", "second", "third",
+    ]  # fmt: skip
+
+    event(log, logging.INFO, "fourth")
+    wait_until(lambda: "fourth" in capsys.readouterr().err)

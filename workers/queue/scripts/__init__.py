@@ -22,6 +22,7 @@ class Script:
     name: str
     source: str
     sha: str
+    one_takes: int = 0  #: arguments of one call, if many calls may go in one; see for_each
 
 
 # Runs on a server that is at its memory limit: only then does a worker that is alive keep its jobs
@@ -29,20 +30,21 @@ class Script:
 WITHOUT_LIMIT = "#!lua flags=allow-oom\n"
 
 
-def _load(name: str, *needed: str, head: str = "") -> Script:
+def _load(name: str, *needed: str, head: str = "", one_takes: int = 0) -> Script:
     # What stands in front of a script runs at each call, so each gets only what it needs.
     parts = [(FOLDER / f"{part}.lua").read_text() for part in ("shared", *needed, name)]
     source = head + lua_constants() + "\n".join(parts)
     # SHA-1 is what Redis calls its scripts by: https://valkey.io/commands/evalsha/
-    return Script(name, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
+    sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return Script(name, source, sha, one_takes)
 
 
 ANNOUNCE = _load("announce", head=WITHOUT_LIMIT)
 CLAIM = _load("claim", LETTERS, head=WITHOUT_LIMIT)
-CREATE = _load("create")
+CREATE = _load("create", one_takes=11)
 DEAD_LETTERS = _load("dead_letters", LETTERS)
-FINISH = _load("finish", LETTERS, head=WITHOUT_LIMIT)
-READ = _load("read")
+FINISH = _load("finish", LETTERS, head=WITHOUT_LIMIT, one_takes=8)
+READ = _load("read", one_takes=2)
 RECOVER = _load("recover", head=WITHOUT_LIMIT)
 RELEASE = _load("release", LETTERS, head=WITHOUT_LIMIT)
 RENEW = _load("renew", head=WITHOUT_LIMIT)

@@ -1,18 +1,24 @@
 -- Hand out due jobs of several queues, each with a lease and a token, in fair rotation.
 --   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), large (bytes),
---         doubt (ms), rotation, task, task ...
+--         doubt (ms), how many begin at once, rotation, task, task ...
 --   ->    {jobs, buried}: jobs as {id, task, token, attempt, data, concurrency key}, where the data
 --         of a job that is larger than `large` is its length,
 --         buried as {id, task, state}: found to be beyond running and ended here
 -- A worker that could not reach this server until lately sends for how long it will doubt that a
 -- lease ran out for another reason than that: the job's own worker may have fared alike, and gets
 -- that time to renew it.
+-- Jobs beyond those that begin at once are taken ahead: their tokens say so, and if such an attempt
+-- is lost, that is no crash, for it had hardly begun. That is believed of a job but once.
 -- An entry is due when its score has passed. The score of a running job is the end of its lease, so
 -- the job of a worker that died is due again by itself, and running jobs are never in the way.
 local worker, nonce = ARGV[1], ARGV[2]
 local wanted, lease, crash_limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local ttl, large, doubt, rotation = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local task_count = #ARGV - 9
+local ttl, large, doubt = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
+local begin_at_once, rotation = tonumber(ARGV[9]), tonumber(ARGV[10])
+local FIRST_TASK = 11
+local task_count = #ARGV - FIRST_TASK + 1
+
+local AHEAD = 'a'
 
 local now = clock()
 local jobs, buried = {}, {}
@@ -60,7 +66,8 @@ end
 
 local function start(id, task, meta, data)
   local attempt = redis.call('INCR', RETRY .. id)
-  local token = table.concat({attempt, ':', worker, ':', nonce, '.', #jobs})
+  local ahead = #jobs >= begin_at_once and not meta.token
+  local token = table.concat({attempt, ':', worker, ':', nonce, '.', ahead and AHEAD or '', #jobs})
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
   redis.call('ZADD', QUEUE .. task, now + lease, id)
   redis.call('HSET', META .. id, 'task', task, 'state', 'STARTED', 'token', token,
@@ -84,7 +91,7 @@ end
 
 -- Whether a former attempt used up the last chance by ending without a word.
 local function crashed_once_too_often(id, meta)
-  if not meta.token then return false end
+  if not meta.token or string.find(meta.token, '%.' .. AHEAD .. '%d+$') then return false end
   return redis.call('HINCRBY', META .. id, 'crashes', 1) >= crash_limit
 end
 
@@ -125,9 +132,9 @@ end
 local function take(task, share)
   local target = math.min(wanted, #jobs + share)
   while #jobs < target and looks_left > 0 do
-    local due = redis.call('ZRANGEBYSCORE', QUEUE .. task, '-inf', now,
+    local due = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '-inf', now,
       'LIMIT', 0, math.min(target - #jobs, looks_left))
-    if #due == 0 then return end
+    if due.err or #due == 0 then return end -- a queue that is none keeps nothing from the others
     for _, id in ipairs(due) do
       looks_left = looks_left - 1
       look_at_anything(id, task)
@@ -139,13 +146,14 @@ end
 for _, share in ipairs({math.ceil(wanted / task_count), wanted}) do
   for i = 0, task_count - 1 do
     if #jobs >= wanted then break end
-    take(ARGV[10 + (i + rotation) % task_count], share)
+    take(ARGV[FIRST_TASK + (i + rotation) % task_count], share)
   end
 end
 
 if #jobs >= wanted or looks_left <= 0 then
-  for i = 10, #ARGV do
-    if redis.call('ZCOUNT', QUEUE .. ARGV[i], '-inf', now) > 0 then wake_worker(ARGV[i]) end
+  for i = FIRST_TASK, #ARGV do
+    local due = redis.pcall('ZCOUNT', QUEUE .. ARGV[i], '-inf', now)
+    if type(due) == 'number' and due > 0 then wake_worker(ARGV[i]) end
   end
 end
 return {jobs, buried}

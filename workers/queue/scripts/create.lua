@@ -1,41 +1,43 @@
--- Create a job, unless its id is taken or its idempotency key made one before.
---   ARGV  id, task, params (JSON object), owner, notify (gateway or ''),
+-- Create jobs, unless their ids are taken or their idempotency keys made some before.
+--   ARGV  for each job: id, task, params (JSON object), owner, notify (gateway or ''),
 --         idempotency key's name and digest of the body, or '' and '' for none,
---         key, limit, countdown (ms), expire (ms): concurrency key, or '' for none
---   ->    {'NEW', created ms}; {'TAKEN'} if a job or result of this id exists;
+--         key, limit, countdown (ms), expire (ms): concurrency key, or four times '' for none
+--   ->    for each {'NEW', created ms}; {'TAKEN'} if a job or result of this id exists;
 --         {'EARLIER', id, {as read.lua}} if the key made that job of the same body, which can be
 --         read still; {'OTHER_BODY'} if it made one of another body
 -- Looking for an earlier job and making a new one is one step, so of any number of creates with
 -- one idempotency key, over whatever gateways, one makes the job.
-local id, task, params, owner, notify, idempotency, body, key, limit, countdown, expire =
-  unpack(ARGV)
-
-if idempotency ~= '' then
-  local held = redis.call('GET', IDEMPOTENCY .. idempotency) or ''
-  local earlier_body, earlier_id = held:match('^(%S+) (.+)$')
-  if earlier_id and exists(earlier_id) then
-    if earlier_body ~= body then return {'OTHER_BODY'} end
-    return {'EARLIER', earlier_id, describe(earlier_id, notify)}
-  end
-end
-if exists(id) then return {'TAKEN'} end
-
 local now = whole(clock())
-local fields = {}
-if notify ~= '' then
-  fields = {'notify', notify .. ' '}
-end
-if key ~= '' then
-  for _, part in ipairs({'key', key, 'limit', limit, 'countdown', countdown, 'expire', expire}) do
-    fields[#fields + 1] = part
+
+local function create(id, task, params, owner, notify, idempotency, body, key, limit, countdown, expire)
+  if idempotency ~= '' then
+    local held = redis.call('GET', IDEMPOTENCY .. idempotency) or ''
+    local earlier_body, earlier_id = held:match('^(%S+) (.+)$')
+    if earlier_id and exists(earlier_id) then
+      if earlier_body ~= body then return {'OTHER_BODY'} end
+      return {'EARLIER', earlier_id, describe(earlier_id, notify)}
+    end
   end
+  if exists(id) then return {'TAKEN'} end
+
+  local fields = {}
+  if notify ~= '' then
+    fields = {'notify', notify .. ' '}
+  end
+  if key ~= '' then
+    for _, part in ipairs({'key', key, 'limit', limit, 'countdown', countdown, 'expire', expire}) do
+      fields[#fields + 1] = part
+    end
+  end
+  if idempotency ~= '' then
+    redis.call('SET', IDEMPOTENCY .. idempotency, body .. ' ' .. id, 'PX', META_LIFETIME)
+    fields[#fields + 1] = 'idempotency'
+    fields[#fields + 1] = idempotency
+  end
+  local job = table.concat({
+    '{"t":null,"f":"', task, '","a":[],"k":', params, ',"et":', now, ',"v":true}'})
+  store_job(id, task, job, owner, fields, now)
+  return {'NEW', now}
 end
-if idempotency ~= '' then
-  redis.call('SET', IDEMPOTENCY .. idempotency, body .. ' ' .. id, 'PX', META_LIFETIME)
-  fields[#fields + 1] = 'idempotency'
-  fields[#fields + 1] = idempotency
-end
-local job = table.concat({
-  '{"t":null,"f":"', task, '","a":[],"k":', params, ',"et":', now, ',"v":true}'})
-store_job(id, task, job, owner, fields, now)
-return {'NEW', now}
+
+return for_each(11, create)

@@ -1,24 +1,27 @@
--- Write the outcome of an attempt as the job's final result; the first final write wins.
---   ARGV  id, task, token, state, result (JSON), result ttl (ms), concurrency key or '',
+-- Write the outcomes of attempts as their jobs' final results; the first final write wins.
+--   ARGV  for each job: id, task, token, state, result (JSON), result ttl (ms), concurrency key or '',
 --         '1' if the stored job is readable JSON, else '0': it becomes a dead letter
---   ->    OK, DUP (there is a result; it stays), REVOKED (aborted meanwhile: ended so),
+--   ->    for each OK, DUP (there is a result; it stays), REVOKED (aborted meanwhile: ended so),
 --         FENCED (not the running attempt's token: nothing written)
-local id, task, token, state, result, ttl, key, readable = unpack(ARGV)
 local now = clock()
 
-if redis.call('EXISTS', RESULT .. id) == 1 then
-  if key ~= '' then leave_place(id, task, key, now) end
-  return 'DUP'
-end
-local meta = load_meta(id)
-if meta.token ~= token then return 'FENCED' end
+local function finish(id, task, token, state, result, ttl, key, readable)
+  if redis.call('EXISTS', RESULT .. id) == 1 then
+    if key ~= '' then leave_place(id, task, key, now) end
+    return 'DUP'
+  end
+  local meta = load_meta(id)
+  if meta.token ~= token then return 'FENCED' end
 
-local verdict = 'OK'
-if redis.call('ZSCORE', ABORT, id) then
-  state, result, verdict = 'REVOKED', REVOKED_TEXT, 'REVOKED'
-elseif readable ~= '1' then
-  keep_letter(id, task, meta, result, now, false)
+  local verdict = 'OK'
+  if redis.call('ZSCORE', ABORT, id) then
+    state, result, verdict = 'REVOKED', REVOKED_TEXT, 'REVOKED'
+  elseif readable ~= '1' then
+    keep_letter(id, task, meta, result, now, false)
+  end
+  conclude(id, task, meta, state, result, ttl, now, readable == '1')
+  if key ~= '' then leave_place(id, task, key, now) end
+  return verdict
 end
-conclude(id, task, meta, state, result, ttl, now, readable == '1')
-if key ~= '' then leave_place(id, task, key, now) end
-return verdict
+
+return for_each(8, finish)

@@ -30,9 +30,9 @@ end
 
 for i = 3, #ARGV do
   local task = ARGV[i]
-  local later = redis.call('ZRANGEBYSCORE', QUEUE .. task, '(' .. whole(now), '+inf',
+  local later = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '(' .. whole(now), '+inf',
     'LIMIT', 0, 10000)
-  for _, id in ipairs(later) do
+  for _, id in ipairs(later) do -- none of a queue that is none
     -- pcall: a job whose meta is no hash is ended when it is claimed.
     local holder, token = unpack(redis.pcall('HMGET', META .. id, 'worker', 'token'))
     if holder == worker and token and (nonce == '' or is_of_claim(token)) then

@@ -1,11 +1,11 @@
 -- Give a job back that was claimed, to be run again.
 --   ARGV  id, task, token, delay (ms), crash limit (0: this is no crash), reason (JSON string),
---         result ttl (ms), concurrency key or ''
+--         result ttl (ms), concurrency key or '', '0' if it never ran: that was no attempt
 --   ->    OK, DUP, FENCED as in finish; DEAD if it crashed once too often and ended as FAILURE,
 --         kept as a dead letter
 local id, task, token = ARGV[1], ARGV[2], ARGV[3]
 local delay, crash_limit, reason, ttl = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
-local key = ARGV[8]
+local key, begun = ARGV[8], ARGV[9]
 local now = clock()
 
 local function leave()
@@ -25,6 +25,7 @@ if crash_limit > 0 and redis.call('HINCRBY', META .. id, 'crashes', 1) >= crash_
   leave()
   return 'DEAD'
 end
+if begun == '0' then redis.call('DECR', RETRY .. id) end
 put_back(id, task, meta, delay, now)
 leave()
 wake_worker(task)

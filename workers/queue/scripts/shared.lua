@@ -23,6 +23,18 @@ local function whole(number)
   return string.format('%d', number)
 end
 
+-- The answers of `act` to every `count` arguments in a row: many calls in one. What goes wrong with
+-- one is its own answer, the others are carried out.
+local function for_each(count, act)
+  local answers = {}
+  for i = 1, #ARGV, count do
+    local acted, answer = pcall(act, unpack(ARGV, i, i + count - 1))
+    if not acted and type(answer) ~= 'table' then answer = {err = tostring(answer)} end
+    answers[#answers + 1] = answer
+  end
+  return answers
+end
+
 local META_FIELDS = {
   'task', 'state', 'owner', 'created', 'started', 'updated', 'worker', 'token', 'crashes', 'notify',
   'key', 'limit', 'countdown', 'expire', 'idempotency',
@@ -46,6 +58,9 @@ end
 -- so the jobs ended since T are TOTALS now, less the first snapshot at or after T. That costs one
 -- HMGET a count, and a reader four HGETALL, however many results there are.
 
+-- Counting must never cost a job anything: where a foreign client has put something else in place
+-- of the counters, they start anew.
+
 local PERIODS = {5, 60, 900}
 local KEPT = {[5] = 120, [60] = 3720, [900] = 88200} -- seconds, a bit over 1 min, 1 hour, 1 day
 
@@ -64,17 +79,22 @@ local function snapshot_before_change(now)
   end
 end
 
+local function add(field, number)
+  local sum = redis.pcall('HINCRBY', TOTALS, field, number)
+  if type(sum) == 'table' and sum.err then redis.call('DEL', TOTALS, SLOTS) end
+end
+
 local function count_end(task, state, now)
-  snapshot_before_change(now)
-  redis.call('HINCRBY', TOTALS, task .. ':' .. state, 1)
+  pcall(snapshot_before_change, now)
+  add(task .. ':' .. state, 1)
 end
 
 local GAUGES = {STARTED = true, RETRY = true}
 
 local function count_move(task, from, to)
   if from == to then return end
-  if GAUGES[from] then redis.call('HINCRBY', TOTALS, task .. ':' .. from, -1) end
-  if GAUGES[to] then redis.call('HINCRBY', TOTALS, task .. ':' .. to, 1) end
+  if GAUGES[from] then add(task .. ':' .. from, -1) end
+  if GAUGES[to] then add(task .. ':' .. to, 1) end
 end
 
 -- ---- waking -----------------------------------------------------------------------------------
@@ -82,8 +102,11 @@ end
 -- token behind as well, so the wake-up is passed on until the work or the idle workers run out.
 
 local function wake_worker(task)
-  if redis.call('LLEN', WAKE .. task) == 0 then
+  local tokens = redis.pcall('LLEN', WAKE .. task)
+  if tokens == 0 then
     redis.call('LPUSH', WAKE .. task, '1')
+  elseif type(tokens) == 'table' then -- a foreign client's, and no list
+    redis.call('DEL', WAKE .. task)
   end
 end
 

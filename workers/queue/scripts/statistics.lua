@@ -20,7 +20,8 @@ end
 
 local lengths = {}
 for i = first_task, #ARGV do
-  lengths[#lengths + 1] = redis.call('ZCARD', QUEUE .. ARGV[i])
+  local length = redis.pcall('ZCARD', QUEUE .. ARGV[i])
+  lengths[#lengths + 1] = type(length) == 'number' and length or 0
 end
 
 local presences = {}

@@ -1,0 +1,68 @@
+"""What is measured, and how often it was: a figure's values over the rounds."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One thing that is measured."""
+
+    title: str
+    unit: str
+    more_is_better: bool = True
+
+
+Measured = Mapping[Figure, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The values of one figure over the rounds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.values)
+
+    def __str__(self) -> str:
+        low, high = min(self.values), max(self.values)
+        return f"{shown(self.median)} [{shown(low)} – {shown(high)}]"
+
+
+@dataclass(slots=True)
+class Book:
+    """All that was measured so far, and what could not be."""
+
+    entries: dict[tuple[str, Figure], list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    failures: dict[str, str] = field(default_factory=dict)  #: contender -> why
+
+    def enter(self, contender: str, measured: Measured) -> None:
+        """Add what a turn measured."""
+        for figure, value in measured.items():
+            self.entries[contender, figure].append(value)
+
+    def spread(self, contender: str, figure: Figure) -> Spread | None:
+        """The values of a contender's figure; None if there are none."""
+        values = self.entries.get((contender, figure))
+        return Spread(tuple(values)) if values else None
+
+    def ratio(self, figure: Figure, ours: str, theirs: str) -> float | None:
+        """How many times better ``ours`` is by the medians; None unless both were measured."""
+        mine, other = self.spread(ours, figure), self.spread(theirs, figure)
+        if mine is None or other is None:
+            return None
+        quotient = mine.median / other.median
+        return quotient if figure.more_is_better else 1 / quotient
+
+
+def shown(value: float) -> str:
+    """A number with about three digits that count."""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f}"

@@ -1,0 +1,84 @@
+"""The three gateways that are compared, started and stopped for a turn each."""
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from config.settings import Settings, load_settings
+from deploy.certificate import make_certificate
+from deploy.folders import make_folders
+from tests.bench.client import Client
+from tests.bench.environment import OURS, PEERS, TASKS
+from tests.bench.figures import Measured
+from tests.bench.gateway_load import Gateway, bare_measured
+from tests.bench.node import HOST, free_port, running_node
+from tests.bench.peer_backlog import PeerBacklog
+from tests.bench.peer_process import running
+from tests.bench.queue_server import Address, running_queue_server
+
+PROCESSES = 2
+READY_SECONDS = 30.0
+
+
+async def own_gateway(jobs: int) -> Measured:
+    """FastTask's figures."""
+    with running_node() as node:
+        return await Gateway(node.client, holds=True).measured(jobs)
+
+
+async def celery_gateway(celery: PeerBacklog, jobs: int) -> Measured:
+    """The figures of FastAPI and Celery, with a worker as for its backlog."""
+    program, *arguments = celery.peer.worker
+    with running_queue_server() as server:
+        log = server.socket.with_name("worker.log")
+        with running(PEERS / program, arguments, server.variables, log):
+            async with _served("tests.bench.peers.gateway:app", PEERS, server) as client:
+                return await Gateway(client, holds=False).measured(jobs)
+
+
+async def bare_gateway(requests: int) -> Measured:
+    """The figures of a bare FastAPI application; see bare.py."""
+    async with _served("tests.bench.bare:app", OURS, None) as client:
+        return await bare_measured(client, requests)
+
+
+@asynccontextmanager
+async def _served(
+    application: str, programs: Path, server: Address | None
+) -> AsyncIterator[Client]:
+    """A client of an application that two uvicorn processes serve over TLS."""
+    with tempfile.TemporaryDirectory(prefix="ft-bench-") as folder:
+        settings = _with_certificate(Path(folder))
+        arguments = [
+            application, "--workers", PROCESSES, "--host", HOST, "--port", settings.api_port,
+            "--ssl-keyfile", settings.ssl_keyfile, "--ssl-certfile", settings.ssl_certfile,
+            "--log-level", "warning", "--no-access-log",
+        ]  # fmt: skip
+        variables = server.variables if server else {}
+        with running(programs / "uvicorn", arguments, variables, Path(folder) / "log"):
+            client = Client(HOST, settings.api_port, settings.ssl_certfile)
+            await _ready(client)
+            yield client
+
+
+def _with_certificate(folder: Path) -> Settings:
+    """Settings that name a free port and a certificate made as a node's is."""
+    settings = load_settings(
+        _env_file=None, files_dir=folder, tasks_dir=TASKS, api_port=free_port()
+    )
+    make_folders(settings)
+    make_certificate(settings)
+    return settings
+
+
+async def _ready(client: Client) -> None:
+    async with asyncio.timeout(READY_SECONDS):
+        while True:
+            with suppress(OSError, ssl.SSLError):
+                async with client.connected(1) as [connection]:
+                    await connection.ask(("GET", "/openapi.json", b""))
+                    return
+            await asyncio.sleep(0.1)

@@ -1,0 +1,50 @@
+"""How well slots are kept busy by tasks that take their time."""
+
+from dataclasses import dataclass
+
+from tests.bench.backlog import drained_rate
+from tests.bench.figures import Figure, Measured
+from tests.bench.node import CONCURRENCY, Node, running_node
+from tests.bench.own_backlog import queued, remaining, views
+
+
+@dataclass(frozen=True, slots=True)
+class Naps:
+    """Tasks that sleep for a while, and how many of them are enough to measure."""
+
+    milliseconds: int
+    count: int
+
+    @property
+    def figure(self) -> Figure:
+        """The share of what the slots could do if nothing but the tasks took time."""
+        title = f"tasks of {self.milliseconds} ms on {CONCURRENCY} slots"
+        return Figure(title, "% of ideal")
+
+    @property
+    def ideal_seconds(self) -> float:
+        """How long the slots need at least."""
+        return self.milliseconds * self.count / 1000 / CONCURRENCY
+
+
+NAPS = (Naps(10, 600), Naps(100, 60), Naps(1000, 8))
+
+
+async def slots_kept_busy() -> Measured:
+    """The share of the slots' ideal throughput that a node reaches, for each length of task."""
+    with running_node() as node:
+        return {naps.figure: 100 * await _share(node, naps) for naps in NAPS}
+
+
+async def _share(node: Node, naps: Naps) -> float:
+    """From the start of the first to the end of the last, by the jobs' own times."""
+    node.stop_worker()
+    async with node.broker() as broker:
+        params = b'{"number":%%d,"milliseconds":%d}' % naps.milliseconds
+        ids = await queued(broker, ["nap"], naps.count, params)
+        node.start_worker()
+        await drained_rate(naps.count, lambda: remaining(broker, ["nap"]))
+        ended = await views(broker, ids)
+    first = min(view.started_ms or 0 for view in ended)
+    last = max(view.finished_ms or 0 for view in ended)
+    return naps.ideal_seconds / ((last - first) / 1000)

@@ -1,0 +1,18 @@
+import time
+
+from pydantic import BaseModel
+
+
+class Params(BaseModel):
+    number: int = 0
+    milliseconds: int = 10
+
+
+class Result(BaseModel):
+    number: int
+
+
+def nap(number=0, milliseconds=10):
+    """Take up a slot for a while."""
+    time.sleep(milliseconds / 1000)
+    return {"number": number}

@@ -1,0 +1,83 @@
+"""What is made of the measurements: medians, ratios, the order of turns, the page."""
+
+from tests.bench.backlog import DRAINED, MISSING
+from tests.bench.figures import Book, Figure, Spread
+from tests.bench.gateway_load import IDLE_P50
+from tests.bench.growth import page as growth_page
+from tests.bench.growth.idle_workers import IdleCost
+from tests.bench.growth.levels import Cost, Level
+from tests.bench.growth.page import Growth
+from tests.bench.markdown import table
+from tests.bench.page import Run, tables
+from tests.bench.turns import Turn, chosen, order, play
+
+RATE = Figure("rate", "1/s")
+
+
+async def measure() -> dict[Figure, float]:
+    return {RATE: 7.0}
+
+
+async def break_down() -> dict[Figure, float]:
+    raise ValueError("no such thing")
+
+
+A = Turn("backlog", "A", measure)
+B = Turn("backlog", "B", measure)
+C = Turn("gateway", "A", break_down)
+
+
+def book_of(**rates: float) -> Book:
+    book = Book()
+    for contender, rate in rates.items():
+        book.enter(contender, {DRAINED: rate, IDLE_P50: rate, MISSING: 0})
+    return book
+
+
+def test_a_spread_shows_median_and_extremes() -> None:
+    assert str(Spread((3.0, 1000.0, 12.0))) == "12.0 [3.00 – 1,000]"
+
+
+def test_a_ratio_says_how_many_times_better_we_are() -> None:
+    book = book_of(FastTask=200.0, huey=100.0)
+    assert book.ratio(DRAINED, "FastTask", "huey") == 2.0
+    assert book.ratio(IDLE_P50, "FastTask", "huey") == 0.5
+    assert book.ratio(DRAINED, "FastTask", "nobody") is None
+
+
+def test_each_round_has_everybody_in_another_order() -> None:
+    orders = [order([A, B, C], number) for number in (1, 2, 3)]
+    assert orders == [[A, B, C], [C, B, A], [B, C, A]]
+
+
+def test_names_choose_parts_and_contenders() -> None:
+    assert chosen([A, B, C], []) == [A, B, C]
+    assert chosen([A, B, C], ["backlog"]) == [A, B]
+    assert chosen([A, B, C], ["a"]) == [A, C]
+    assert chosen([A, B, C], ["backlog", "b"]) == [B]
+
+
+def test_what_fails_is_told_and_the_rest_is_measured() -> None:
+    book = play([C, A], rounds=2)
+    assert book.failures == {"gateway, A": "ValueError: no such thing"}
+    assert book.spread("A", RATE) == Spread((7.0, 7.0))
+
+
+def test_the_tables_leave_out_what_was_not_measured() -> None:
+    text = tables(Run("2026-01-01", 2, 1, 100, 20, 60), book_of(FastTask=200.0), [])
+    assert "| 200 [200 – 200] | 0 | - |" in text
+
+
+def test_a_table_is_markdown() -> None:
+    assert table(["a", "b"], [["x|y", 1]]) == "| a | b |\n| --- | ---: |\n| x/y | 1 |\n"
+
+
+def test_the_growth_is_held_against_its_bounds() -> None:
+    cost = Cost(12.0, 30.0)
+    growth = Growth(
+        levels=[Level(1000, 0, {"status_info, HTTPS": cost}, 700.0)], idle=IdleCost(50, 1.5)
+    )
+    text = growth_page.tables(growth)
+    assert "| 12.0 ms | 10 ms | **does not hold** |" in text
+    assert "for 50 idle workers | 1.50 % of a core | 2 % of a core | holds |" in text
+    assert "| 1,000 | 0 | 12.00 [30.00] | 700 |" in text

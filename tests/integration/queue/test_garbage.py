@@ -1,0 +1,70 @@
+"""What a foreign client put in place of what all jobs share costs no job anything."""
+
+import asyncio
+
+import pytest
+from arq.connections import ArqRedis
+
+from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, new_job
+from workers.queue import keys
+from workers.queue.broker import Broker
+from workers.queue.errors import QueueError
+from workers.queue.records import JobView, State, Verdict
+
+BROKEN = "broken"  # a task whose queue is none
+
+
+async def test_a_queue_of_a_wrong_type_keeps_nothing_from_the_others(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await redis.set(keys.queue(BROKEN), "text")
+    await broker.create(new_job())
+    running = await created_and_claimed(broker)
+
+    assert await broker.recover(WORKER, [BROKEN, TASK]) == 1
+    claim = await broker.claim(WORKER, 5, [BROKEN, TASK])
+    assert running.id in {job.id for job in claim.jobs}
+    assert len(claim.jobs) == 2
+    assert (await broker.statistics([BROKEN, TASK])).waiting[BROKEN] == 0
+
+
+async def test_a_create_into_it_is_refused_and_those_that_go_along_are_not(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await redis.set(keys.queue(BROKEN), "text")
+
+    with pytest.raises(QueueError, match="WRONGTYPE"):
+        await broker.create(new_job(task=BROKEN))
+
+    jobs = [new_job(), new_job(task=BROKEN), new_job()]
+    answers = await asyncio.gather(*map(broker.create, jobs), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [JobView, QueueError, JobView]
+
+
+@pytest.mark.parametrize("name", [keys.TOTALS, keys.SLOTS])
+async def test_counters_of_a_wrong_type_start_anew(
+    broker: Broker, redis: ArqRedis, name: str
+) -> None:
+    await redis.delete(name)
+    await redis.rpush(name, "x")
+
+    for _ in range(2):
+        job = await created_and_claimed(broker)
+        assert await broker.finish(job, State.SUCCESS, b"{}") is Verdict.OK
+
+    assert (await broker.statistics([TASK])).totals[f"{TASK}:SUCCESS"] >= 1
+
+
+async def test_a_counter_that_is_no_number_starts_anew(broker: Broker, redis: ArqRedis) -> None:
+    await redis.hset(keys.TOTALS, f"{TASK}:SUCCESS", "many")
+    job = await created_and_claimed(broker)
+    assert await broker.finish(job, State.SUCCESS, b"{}") is Verdict.OK
+
+
+async def test_a_wake_up_of_a_wrong_type_is_dropped(broker: Broker, redis: ArqRedis) -> None:
+    await redis.set(keys.wake(TASK), "text")
+    await broker.create(new_job())
+    await broker.create(new_job())
+
+    assert await redis.lrange(keys.wake(TASK), 0, -1) == [b"1"]
+    await claim_one(broker, OTHER)
