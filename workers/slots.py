@@ -42,6 +42,11 @@ class Slot:
         return self._child.outstanding if self._child is not None else 0
 
     @property
+    def runs_on(self) -> bool:
+        """Whether its job has been running for so long that nothing should wait behind it."""
+        return self._child is not None and self._child.seconds_on_first > PATIENCE_SECONDS
+
+    @property
     def pid(self) -> int | None:
         """The process id of the child, if there is one."""
         return self._child.pid if self._child is not None else None
@@ -74,7 +79,7 @@ class Slot:
 
     def relieve(self) -> None:
         """Give back what waits behind a job that runs on and on, as UNSTARTED."""
-        if self._child is not None and self._child.seconds_on_first > PATIENCE_SECONDS:
+        if self._child is not None and self.runs_on:
             self._child.take_back()
 
     def _set_alarm(self, seconds: float) -> None:
@@ -146,6 +151,8 @@ class SlotPool:
         """Run a job at the place that was promised for it."""
         slot = await self._emptiest()
         self._promised -= 1
+        if slot is None:
+            return UNSTARTED
         self._busy[job.token] = slot
         if slot.outstanding and self._relief is None:
             self._set_relief()
@@ -169,10 +176,18 @@ class SlotPool:
             refilling.cancel()
 
     def _ready(self) -> list[Slot]:
-        return [slot for slot in self._slots if slot.is_ready and slot not in self._refilling]
+        """The slots that take jobs, at once or ahead."""
+        return [
+            slot
+            for slot in self._slots
+            if slot.is_ready and not slot.runs_on and slot not in self._refilling
+        ]
 
-    async def _emptiest(self) -> Slot:
-        while not (ready := self._ready()):  # the child died meanwhile
+    async def _emptiest(self) -> Slot | None:
+        """Where the next job goes; None if it would have to wait behind a long one."""
+        while not (ready := self._ready()):  # the child died meanwhile, or its job runs on
+            if any(slot.runs_on for slot in self._slots):
+                return None
             self.freed.clear()
             await self.freed.wait()
         return min(ready, key=lambda slot: slot.outstanding)

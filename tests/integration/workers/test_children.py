@@ -292,6 +292,19 @@ async def test_a_pool_gives_back_what_waits_in_it_too_long(
     assert (await first).ending is Ending.SUCCESS
 
 
+async def test_a_job_that_comes_when_all_slots_run_on_is_given_back(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool()
+    first = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "0")))
+    await eventually(lambda: pool.room == 0)
+
+    assert (await run(pool, "echo", value=1)).ending is Ending.UNSTARTED
+    (tmp_path / "0.go").touch()
+    assert (await first).ending is Ending.SUCCESS
+    assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
+
+
 async def test_short_jobs_are_taken_ahead_and_long_ones_are_not(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
