@@ -11,9 +11,12 @@ import sys
 from functools import partial
 
 import uvicorn
+from fastapi import FastAPI
 
+from app.certificate import LiveCertificate
 from app.connections import Connection, Loop, Senders
 from app.main import create_app
+from app.security_headers import security_headers
 from config.errors import ConfigurationError
 from config.logs import configure_logging, event
 from config.parent import die_with_parent
@@ -37,13 +40,20 @@ def main() -> int:
             event(log, logging.ERROR, "cannot_start", why=line)
         return 1
     die_with_parent(parent=supervisor_pid())
+    with asyncio.Runner(loop_factory=lambda: Loop(settings.request_read_seconds)) as runner:
+        runner.run(_serve(app, settings))
+    return 0
+
+
+async def _serve(app: FastAPI, settings: Settings) -> None:
+    certificate = LiveCertificate(settings)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             http=partial(Connection, senders=Senders(settings)),  # type: ignore[arg-type]
             ws="none",
-            ssl_keyfile=settings.ssl_keyfile,
-            ssl_certfile=settings.ssl_certfile,
+            ssl_context_factory=lambda *_: certificate.context,
+            headers=security_headers(settings),
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -51,9 +61,11 @@ def main() -> int:
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
     )
-    with asyncio.Runner(loop_factory=lambda: Loop(settings.request_read_seconds)) as runner:
-        runner.run(server.serve(sockets=[listening_socket(settings)]))
-    return 0
+    watching = asyncio.create_task(certificate.watch())
+    try:
+        await server.serve(sockets=[listening_socket(settings)])
+    finally:
+        watching.cancel()
 
 
 def listening_socket(settings: Settings) -> socket.socket:

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.accepting import FairServer
 from app.errors import RETRY_AFTER_SECONDS, answer
+from app.security_headers import HEADERS
 from config.logs import event
 from config.settings import Settings
 
@@ -169,7 +170,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, detail: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """Answer what no application will see, and close."""
-        refusal = answer(status, detail, {**headers, "Connection": "close"})
+        refusal = answer(status, detail, {**HEADERS, **headers, "Connection": "close"})
         lines = b"".join(b"%b: %b\r\n" % header for header in refusal.raw_headers)
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + bytes(refusal.body))
         self.transport.close()

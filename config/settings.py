@@ -8,6 +8,7 @@ computes one.
 import hashlib
 import os
 import re
+import ssl
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -32,9 +33,11 @@ from pydantic_settings import (
 from config.errors import ConfigurationError
 from config.project_file import PROJECT_ROOT, ProjectFileSource
 from config.task_names import task_names_in
+from config.task_user import TaskUser, find_task_user
 
 # The longest path that fits into sockaddr_un.sun_path on Linux, less the closing NUL: unix(7).
 LONGEST_SOCKET_PATH = 107
+FEWEST_OPEN_FILES = 32  # a task's process begins with about ten
 SECRET_VARIABLES = ("TASK_QUEUE_PASSWD", "TASK_QUEUE_URL")
 SUPERVISOR_VARIABLE = "FASTTASK_SUPERVISOR_PID"
 
@@ -99,6 +102,10 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = 30
     heartbeat_seconds: Seconds = 5
     grace_seconds: float = Field(5, ge=0, le=3600)
+    task_user: str | None = None
+    task_memory_bytes: int = Field(0, ge=0)
+    task_cpu_seconds: int = Field(0, ge=0)
+    task_open_files: int = Field(0, ge=0)
     enabled_tasks: CommaList = ()
     disabled_tasks: CommaList = ()
 
@@ -106,6 +113,9 @@ class Settings(BaseSettings):
     master_host: str = ""  # its own machine, but on a worker
     task_queue_port: Port | None = None  # 6379 on a master
     task_queue_passwd: SecretStr | None = None
+    task_queue_tls: bool = False
+    task_queue_ca: Path | None = None
+    task_queue_fingerprint: str | None = None
     task_queue_may_lose_jobs: bool = False
     durability: Literal["everysec", "always"] = "everysec"
 
@@ -224,6 +234,20 @@ class Settings(BaseSettings):
             raise ValueError("is not available in this version; use prefork")
         return value
 
+    @field_validator("task_user")
+    @classmethod
+    def _user_that_can_be_had(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not _is_master(info):
+            find_task_user(value)
+        return value
+
+    @field_validator("task_open_files")
+    @classmethod
+    def _enough_to_run_at_all(cls, value: int) -> int:
+        if 0 < value < FEWEST_OPEN_FILES:
+            raise ValueError(f"must be at least {FEWEST_OPEN_FILES}, or 0 for no limit")
+        return value
+
     @field_validator("enabled_tasks", "disabled_tasks")
     @classmethod
     def _known_tasks(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -265,7 +289,7 @@ class Settings(BaseSettings):
     @field_validator("api_host")
     @classmethod
     def _master_listens_everywhere(cls, value: str, info: ValidationInfo) -> str:
-        return value or ("0.0.0.0" if _is_master(info) else "127.0.0.1")
+        return value or ("0.0.0.0" if _is_master(info) else "127.0.0.1")  # noqa: S104  its clients
 
     @field_validator("task_queue_passwd")
     @classmethod
@@ -281,6 +305,48 @@ class Settings(BaseSettings):
         if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
             raise ValueError("must consist of printable ASCII characters without spaces")
         return value
+
+    @field_validator("task_queue_tls")
+    @classmethod
+    def _url_says_it_itself(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("task_queue_url"):
+            raise ValueError(
+                "does not go with TASK_QUEUE_URL; say it there: rediss://...?ssl_ca_certs=FILE"
+            )
+        return value
+
+    @field_validator("task_queue_ca")
+    @classmethod
+    def _readable_certificates(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        _needs_tls(info)
+        path = value.expanduser().absolute()
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            raise ValueError(
+                f"holds no certificates ({error.strerror or error}); "
+                "copy the master's SSL_CERTFILE there, or name that of its authority"
+            ) from None
+        return path
+
+    @field_validator("task_queue_fingerprint")
+    @classmethod
+    def _sha256_of_a_certificate(cls, value: str | None, info: ValidationInfo) -> str | None:
+        trusts = value or info.data.get("task_queue_ca") or "task_queue_ca" not in info.data
+        if info.data.get("task_queue_tls") and _needs_queue_address(info) and not trusts:
+            raise ValueError(
+                "or TASK_QUEUE_CA is required on a worker with TASK_QUEUE_TLS=True: "
+                "`make up-master` shows the fingerprint"
+            )
+        if value is None:
+            return None
+        _needs_tls(info)
+        digits = value.replace(":", "").lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", digits):
+            raise ValueError("is no SHA-256: 64 hexadecimal digits, with or without colons")
+        return digits
 
     @field_validator("api_port")
     @classmethod
@@ -301,6 +367,12 @@ class Settings(BaseSettings):
         return self.node_type is not NodeType.WORKER and self.task_queue_url is None
 
     @property
+    def serves_queue_over_tls(self) -> bool:
+        """Whether this node's own queue server listens on a port and speaks TLS there."""
+        on_port = self.has_queue_server and self.task_queue_port is not None
+        return on_port and self.task_queue_tls
+
+    @property
     def has_api(self) -> bool:
         """Whether this node serves HTTPS."""
         return self.node_type is not NodeType.WORKER
@@ -311,16 +383,42 @@ class Settings(BaseSettings):
         return self.node_type is not NodeType.MASTER
 
     @property
+    def tasks_run_as(self) -> TaskUser | None:
+        """The user of TASK_USER; None if tasks run as the node does."""
+        return find_task_user(self.task_user) if self.task_user is not None else None
+
+    @property
     def queue_socket(self) -> Path | None:
-        """The unix socket of a queue server that listens on no port, else None."""
-        if not self.has_queue_server or self.task_queue_port is not None:
-            return None
-        return self.short_socket("queue.sock")
+        """The unix socket by which the node's own parts reach its own queue server, else None.
+
+        One that listens on a port in plain text is reached there like by everybody else. One that
+        speaks TLS has a socket as well: what does not leave the machine needs no certificate.
+        """
+        only_port = self.task_queue_port is not None and not self.serves_queue_over_tls
+        return None if not self.has_queue_server or only_port else self.short_socket("queue.sock")
+
+    @property
+    def queue_url_defaults(self) -> dict[str, bool]:
+        """What holds for a TASK_QUEUE_URL unless it says otherwise, as options of redis-py.
+
+        A certificate has to name the server, or any host of its authority could be the server.
+        """
+        url = self.task_queue_url.get_secret_value() if self.task_queue_url else ""
+        checks = url.startswith("rediss://") and "ssl_cert_reqs=" not in url
+        return {"ssl_check_hostname": True} if checks else {}
 
     @property
     def queue_password_file(self) -> Path:
         """Holds the random password of a queue server that was given none; mode 0600."""
         return self.conf_dir / "queue_password"
+
+    @property
+    def queue_admin_password_file(self) -> Path:
+        """Holds the random password of the queue server's user ``admin``; mode 0600.
+
+        Whoever has TASK_QUEUE_PASSWD alone is the user ``default``, who may work and not rule.
+        """
+        return self.conf_dir / "queue_admin_password"
 
     @property
     def users_file(self) -> Path:
@@ -385,6 +483,12 @@ def supervisor_pid() -> int | None:
 def _needs_queue_address(info: ValidationInfo) -> bool:
     """Whether a worker has to be told where the queue server is, for want of a TASK_QUEUE_URL."""
     return info.data.get("node_type") is NodeType.WORKER and not info.data.get("task_queue_url")
+
+
+def _needs_tls(info: ValidationInfo) -> None:
+    """What says whom to trust means TLS: without it the password would go out in plain text."""
+    if info.data.get("task_queue_tls") is False:
+        raise ValueError("says whom to trust over TLS; set TASK_QUEUE_TLS=True as well")
 
 
 def _is_trust_store(folders: str) -> bool:

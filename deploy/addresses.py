@@ -5,6 +5,7 @@ import shlex
 
 from config.errors import ConfigurationError
 from config.settings import Settings
+from deploy.certificate import fingerprint
 from deploy.example import example_task
 from deploy.gateway import Gateway, is_public
 from deploy.users import first_user
@@ -28,14 +29,17 @@ def curl_line(settings: Settings) -> str:
 
 
 def worker_line(settings: Settings) -> str:
-    """What to run on another machine for a worker of this master; secrets are not shown."""
+    """What to run on another machine for a worker of this master; secrets are not shown.
+
+    The node's certificate has to exist.
+    """
     if settings.task_queue_url is not None:
         return "TASK_QUEUE_URL=<the one you set> make up-worker"
-    return (
-        "MASTER_HOST=<this host's name or address> "
-        f"TASK_QUEUE_PORT={settings.task_queue_port} "
-        "TASK_QUEUE_PASSWD=<the one you set> make up-worker"
-    )
+    words = ["MASTER_HOST=<this host's name or address>"]
+    words.append(f"TASK_QUEUE_PORT={settings.task_queue_port}")
+    if settings.task_queue_tls:
+        words.append(f"TASK_QUEUE_TLS=True TASK_QUEUE_FINGERPRINT={fingerprint(settings)}")
+    return " ".join([*words, "TASK_QUEUE_PASSWD=<the one you set> make up-worker"])
 
 
 def warnings(settings: Settings) -> list[str]:

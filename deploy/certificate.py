@@ -53,6 +53,12 @@ def make_certificate(settings: Settings) -> None:
     write_private(settings.ssl_certfile, certificate.public_bytes(serialization.Encoding.PEM))
 
 
+def fingerprint(settings: Settings) -> str:
+    """The SHA-256 of the node's certificate, as `openssl x509 -fingerprint` spells it."""
+    certificate = x509.load_pem_x509_certificates(settings.ssl_certfile.read_bytes())[0]
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
 def _half_missing(missing: str, present: str) -> ConfigurationError:
     return ConfigurationError(
         [

@@ -40,5 +40,5 @@ def _checks(settings: Settings) -> list[Callable[[Settings], object]]:
     if settings.has_api:
         checks.append(check_certificate)
     if settings.has_queue_server:
-        checks.append(lambda _: find_queue_server())
+        checks.append(lambda s: find_queue_server(tls=s.serves_queue_over_tls))
     return checks

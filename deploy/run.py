@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from config.settings import Settings
 from deploy.addresses import warnings
-from deploy.certificate import make_certificate
+from deploy.certificate import fingerprint, make_certificate
 from deploy.checks import check_node
 from deploy.folders import make_folders
 from deploy.node import remember_node
@@ -30,6 +30,13 @@ def run(settings: Settings) -> NoReturn:
         prepare_queue_server(settings)
     configuration = write_supervisor_configuration(settings)
     remember_node(settings)
-    say(*warnings(settings))
+    say(*warnings(settings), *_fingerprint(settings))
     os.set_inheritable(lock, True)  # the supervisor holds it, its children do not
     become_supervisor(configuration)
+
+
+def _fingerprint(settings: Settings) -> list[str]:
+    """What a worker trusts this node's queue server by; containers are started without `up`."""
+    if not settings.serves_queue_over_tls:
+        return []
+    return [f"TASK_QUEUE_FINGERPRINT={fingerprint(settings)}"]

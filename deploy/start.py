@@ -26,7 +26,7 @@ def up(settings: Settings, timeout_seconds: float) -> int:
         return 0
     check_node(settings)
     # These look at the users file, so they come before the start: they may find it broken.
-    lines = [*_introduction(settings), *warnings(settings)]
+    lines, warned = _introduction(settings), warnings(settings)
     node = BackgroundNode(settings)
     try:
         _prove(settings, node, timeout_seconds)
@@ -38,7 +38,7 @@ def up(settings: Settings, timeout_seconds: float) -> int:
     except BaseException:
         node.undo()
         raise
-    say(*lines)
+    say(*lines, *_for_workers(settings), *warned)
     return 0
 
 
@@ -80,9 +80,14 @@ def _introduction(settings: Settings) -> list[str]:
     lines = [f"{name:8} {url}" for name, url in urls(settings).items()]
     if settings.has_api:
         lines.append(f"try it   {curl_line(settings)}")
-    if settings.node_type is NodeType.MASTER:
-        lines.append(f"worker   {worker_line(settings)}")
     return lines
+
+
+def _for_workers(settings: Settings) -> list[str]:
+    """What a master's workers have to be told; its certificate is made by now."""
+    if settings.node_type is not NodeType.MASTER:
+        return []
+    return [f"worker   {worker_line(settings)}"]
 
 
 def _show_running(settings: Settings, pid: int) -> None:

@@ -23,6 +23,7 @@ from config.parent import adopt_orphans
 from config.registry import TaskSpec
 from workers.frames import framed, read_frames
 from workers.outcome import Ending, Outcome, outcome_of_text
+from workers.resource_limits import cpu_time_limit, limit_memory, limit_open_files
 from workers.soft_limit import SoftTimeLimitExceeded, soft_time_limit
 from workers.tickets import TICKET, usable_tickets
 
@@ -45,6 +46,9 @@ class JobLimits:
 
     soft_seconds: float  #: then SoftTimeLimitExceeded is raised inside the function
     result_bytes: int  #: of a Result as JSON
+    memory_bytes: int = 0  #: that its process may take beyond what it begins with; 0: no limit
+    cpu_seconds: int = 0  #: of CPU time; 0: no limit
+    open_files: int = 0  #: at once; 0: no limit of its own
 
 
 def serve_jobs(
@@ -55,6 +59,8 @@ def serve_jobs(
     ``tickets`` is the reading end of the pipe with the right to start them.
     """
     become_a_task_process()
+    limit_memory(limits.memory_bytes)
+    limit_open_files(limits.open_files)
     own_pid = os.getpid()
     for task, job in startable_jobs(connection, tickets):
         outcome = run_job(specs[task], job, limits)
@@ -96,7 +102,7 @@ def run_job(spec: TaskSpec, job: bytes, limits: JobLimits) -> Outcome:
     except BaseException as error:
         return outcome_of_text(Ending.FAILURE, describe(error, skip=1))
     try:
-        with soft_time_limit(limits.soft_seconds):
+        with soft_time_limit(limits.soft_seconds), cpu_time_limit(limits.cpu_seconds):
             returned = spec.function(**arguments)
         return Outcome(Ending.SUCCESS, checked_result(spec, returned, limits.result_bytes))
     except ResultMismatchError as error:

@@ -7,18 +7,22 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from config.logs import event
+from config.settings import Settings, task_environment
+from config.task_user import TaskUser
 from workers.child import JobLimits
 from workers.child_handle import ChildHandle
 from workers.fork_server import LARGEST_PACKET
+from workers.other_user import becoming, environment_of
 from workers.tickets import Tickets
 
 log = logging.getLogger("fasttask.worker")
@@ -38,6 +42,20 @@ class ForkPlan:
     tasks: tuple[str, ...]
     limits: JobLimits
     environment: Mapping[str, str]
+    user: TaskUser | None = None  #: who it runs as, and so all tasks; None: as the worker does
+
+
+def plan_of(settings: Settings) -> ForkPlan:
+    """The plan of a node."""
+    limits = JobLimits(
+        settings.soft_time_limit,
+        settings.max_result_bytes,
+        settings.task_memory_bytes,
+        settings.task_cpu_seconds,
+        settings.task_open_files,
+    )
+    environment, user = task_environment(settings), settings.tasks_run_as
+    return ForkPlan(settings.tasks_dir, settings.loaded_tasks, limits, environment, user)
 
 
 class ForkClient:
@@ -61,13 +79,7 @@ class ForkClient:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "workers.fork_server", str(theirs.fileno()),
-                str(os.getpid()), str(self._plan.tasks_dir), ",".join(self._plan.tasks),
-                str(self._plan.limits.soft_seconds), str(self._plan.limits.result_bytes),
-                stdin=asyncio.subprocess.DEVNULL, pass_fds=[theirs.fileno()],
-                start_new_session=True, env=dict(self._plan.environment),
-            )  # fmt: skip
+            self._process = await self._execute(theirs.fileno())
         ours.setblocking(False)
         self._control = ours
         loop = asyncio.get_running_loop()
@@ -79,6 +91,36 @@ class ForkClient:
             self.close()
             text = f"importing the tasks took longer than {START_TIMEOUT:g} s"
             raise ForkServerError(text) from None
+
+    async def _execute(self, control: int) -> asyncio.subprocess.Process:
+        plan = self._plan
+        try:
+            return await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "workers.fork_server", str(control), str(os.getpid()),
+                str(plan.tasks_dir), ",".join(plan.tasks),
+                orjson.dumps(asdict(plan.limits)).decode(),
+                stdin=asyncio.subprocess.DEVNULL, pass_fds=[control], start_new_session=True,
+                **self._identity(),
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError) as error:
+            text = f"the fork server cannot be started: {error}{self._hint()}"
+            raise ForkServerError(text) from None
+
+    def _hint(self) -> str:
+        """What to look at if the fork server has not got anywhere."""
+        started = self._ready is not None and self._ready.done()
+        if self._plan.user is None or started:
+            return ""
+        return (
+            f"; TASK_USER={self._plan.user.name} has to be able to read FastTask, TASKS_DIR and "
+            f"{sys.executable}"
+        )
+
+    def _identity(self) -> dict[str, Any]:
+        user, environment = self._plan.user, self._plan.environment
+        if user is None:
+            return {"env": dict(environment)}
+        return {"env": environment_of(user, environment), "preexec_fn": becoming(user)}
 
     async def spawn(self) -> ChildHandle:
         """A new child, ready for its first job. Restarts the fork server if it has died.
@@ -126,7 +168,7 @@ class ForkClient:
             except ConnectionError:
                 packet = b""
             if not packet:
-                self._lost("the fork server died")
+                self._lost(f"the fork server died{self._hint()}")
                 return
             self._understand(orjson.loads(packet))
 

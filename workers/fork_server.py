@@ -161,11 +161,12 @@ def main(
     parent: str,
     tasks_dir: str,
     names: str,
-    soft_seconds: str,
-    result_bytes: str,
+    limits: str,
     *lazy: str,
 ) -> None:
     """Serve children for the tasks ``names`` (comma-separated) of ``tasks_dir``.
+
+    ``limits`` are JobLimits as JSON.
 
     Threads do not survive a fork, and the locks they held stay locked. Where importing the tasks
     started threads, this process starts over and lets each child import them for itself.
@@ -184,7 +185,7 @@ def main(
             os.execv(sys.executable, [*sys.orig_argv, "lazy"])
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the children: no collector touches it
-    ForkServer(control, load, JobLimits(float(soft_seconds), int(result_bytes))).serve()
+    ForkServer(control, load, JobLimits(**orjson.loads(limits))).serve()
 
 
 def _count_threads() -> int:

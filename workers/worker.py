@@ -21,10 +21,9 @@ from arq.worker import func
 from redis.exceptions import RedisError
 
 from config.logs import event
-from config.settings import NodeType, Settings, task_environment
-from workers.child import JobLimits
+from config.settings import NodeType, Settings
 from workers.first_of import first_of
-from workers.fork_client import ForkClient, ForkPlan
+from workers.fork_client import ForkClient, plan_of
 from workers.identity import worker_name
 from workers.leases import Leases
 from workers.outbox import Outbox
@@ -78,14 +77,7 @@ class Worker(arq.Worker):
             lease=settings.lease_seconds,
             over_network=settings.node_type is NodeType.WORKER or bool(settings.task_queue_url),
         )
-        self._forks = ForkClient(
-            ForkPlan(
-                settings.tasks_dir,
-                settings.loaded_tasks,
-                JobLimits(settings.soft_time_limit, settings.max_result_bytes),
-                task_environment(settings),
-            )
-        )
+        self._forks = ForkClient(plan_of(settings))
         self._slots = SlotPool([self._new_slot() for _ in range(settings.worker_concurrency)])
         self._presence = Presence(
             self.name, socket.gethostname(), settings.worker_concurrency, settings.loaded_tasks

@@ -8,6 +8,7 @@ from fastapi.responses import FileResponse
 from app.dependencies import FilesDep
 from app.routes.tasks import ERRORS
 from app.schemas import ErrorAnswer, UploadAnswer
+from app.security_headers import SANDBOX
 from app.strict_json import refuse_encoded
 from app.upload import Upload
 from config.settings import Settings
@@ -60,4 +61,4 @@ async def _download(
 ) -> FileResponse:
     """A file that was uploaded or that a task wrote; ranges are supported."""
     path = await files.find(file_name)
-    return FileResponse(path, filename=path.name)
+    return FileResponse(path, filename=path.name, headers=SANDBOX)

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -170,6 +171,49 @@ def leave_descendants(text):
     """Leave descendants behind that outlive the job; tell all process ids in a file."""
     tell(text, [os.getpid(), *have_descendants()])
     return {"answer": "left them"}
+
+
+def take_memory(text):
+    return {"answer": str(len(bytearray(int(text))))}
+
+
+def burn(_):
+    while True:
+        pass
+
+
+def burn_and_catch(_):
+    """Burn on after the first exception."""
+    try:
+        burn(_)
+    except Exception as error:
+        first = type(error).__name__
+    try:
+        burn(_)
+    except Exception as error:
+        return {"answer": f"{first} {type(error).__name__}"}
+
+
+def open_files(text):
+    files = []
+    try:
+        for _ in range(int(text)):
+            files.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for file in files:
+            os.close(file)
+    return {"answer": str(len(files))}
+
+
+def read_file(text):
+    with open(text) as file:
+        return {"answer": file.read()}
+
+
+def connect_to(text):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(text)
+    return {"answer": "connected"}
 
 
 def hostile(how, text=""):

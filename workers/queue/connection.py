@@ -16,6 +16,7 @@ from redis.asyncio.connection import (
 
 from config.settings import Settings
 from workers.queue.serializer import deserialize, serialize
+from workers.queue.trusted_connection import TrustedConnection, trust
 
 # Bounds on one call, in seconds. A server that is silent for so long counts as away, which also
 # bounds how long a half-open connection goes unnoticed.
@@ -67,7 +68,8 @@ def shown_address(settings: Settings) -> str:
 
 def _address(settings: Settings) -> dict[str, Any]:
     if settings.task_queue_url is not None:
-        return dict(parse_url(settings.task_queue_url.get_secret_value()))
+        url = parse_url(settings.task_queue_url.get_secret_value())
+        return {**settings.queue_url_defaults, **url}
     password = settings.queue_password()
     if settings.queue_socket is not None:
         return {
@@ -76,9 +78,16 @@ def _address(settings: Settings) -> dict[str, Any]:
             "password": password,
         }
     return {
-        "connection_class": Connection,
+        **_kind(settings),
         "host": settings.master_host,
         "port": settings.task_queue_port,
         "password": password,
         "socket_keepalive": True,
     }
+
+
+def _kind(settings: Settings) -> dict[str, Any]:
+    if not settings.task_queue_tls:
+        return {"connection_class": Connection}
+    trusted = trust(settings.task_queue_ca, settings.task_queue_fingerprint)
+    return {"connection_class": TrustedConnection, "trust": trusted}

@@ -30,7 +30,7 @@ def reconnect_delays() -> Iterator[float]:
     """
     delay = 0.1
     while True:
-        yield random.uniform(delay / 2, delay)
+        yield random.uniform(delay / 2, delay)  # noqa: S311  spreads load, keeps no secret
         delay = min(SLOWEST_RECONNECT, delay * 2)
 
 

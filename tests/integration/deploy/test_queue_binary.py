@@ -52,6 +52,30 @@ def test_the_wheels_file_is_found_without_its_private_function() -> None:
     assert shutil.which(found)
 
 
+@pytest.mark.parametrize(
+    ("says", "speaks"),
+    [
+        ("# No tls-cert-file configured!\n# Failed to configure TLS. Check logs.", True),
+        ("# Missing implement of connection type tls\n# Failed finding TLS support.", False),
+        (">>> 'tls-port 1'\nBad directive or wrong number of arguments", False),
+    ],
+)
+def test_a_server_is_asked_whether_it_speaks_tls(path: Path, says: str, speaks: bool) -> None:
+    answer = f'[ "$1" = - ] && echo "{says}" || echo "v=7.0.15"'
+    server = put_server(path, "redis-server", answer)
+    if speaks:
+        assert find_queue_server(tls=True) == server
+    else:
+        with pytest.raises(ConfigurationError, match=r"TASK_QUEUE_TLS=True: .*valkey-server or"):
+            find_queue_server(tls=True)
+    assert find_queue_server() == server
+
+
+def test_the_wheels_server_is_known_to_speak_no_tls() -> None:
+    (found,) = queue_binary._below_wheel()
+    assert not queue_binary.speaks_tls(found)
+
+
 def test_without_any_the_packages_to_install_are_named(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

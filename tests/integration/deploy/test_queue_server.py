@@ -51,11 +51,10 @@ def node(
 def test_it_serves_only_who_knows_the_password(node: Commands) -> None:
     start_server(node)
     with connect(node.settings, node.settings.queue_password()) as client:
-        assert client.set("key", "value")
-        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert client.set("ft:key", "value")
     for password in (None, "wrong"):
         with connect(node.settings, password) as stranger, pytest.raises(AuthenticationError):
-            stranger.get("key")
+            stranger.get("ft:key")
 
 
 def test_its_data_lies_in_the_nodes_folder_for_its_user_only(node: Commands) -> None:
@@ -79,7 +78,7 @@ def test_what_was_acknowledged_survives_its_death(node: Commands) -> None:
     for starts in (1, 2, 3):
         server = start_server(node)  # over the socket that a killed one left
         with connect(node.settings, node.settings.queue_password()) as client:
-            assert client.incr("starts") == starts
+            assert client.hincrby("ft:starts", "count") == starts
         server.kill()
         server.wait()
 

@@ -42,10 +42,10 @@ async def make_forks() -> AsyncIterator[Callable[..., ForkClient]]:
         tasks: tuple[str, ...] = ("echo", "hold", "hostile"),
         soft_limit: float = 60.0,
         environment: Mapping[str, str] = os.environ,
+        limits: Mapping[str, int] | None = None,
     ) -> ForkClient:
-        forks = ForkClient(
-            ForkPlan(tasks_dir, tasks, JobLimits(soft_limit, 64 * 2**20), environment)
-        )
+        all_limits = JobLimits(soft_limit, 64 * 2**20, **(limits or {}))
+        forks = ForkClient(ForkPlan(tasks_dir, tasks, all_limits, environment))
         made.append(forks)
         return forks
 

@@ -81,10 +81,54 @@ def test_a_queue_server_of_the_users_own_needs_nothing_else(environment: Environ
     assert not load_settings().has_queue_server
 
 
+WORKER = {
+    "NODE_TYPE": "distributed_worker", "MASTER_HOST": "there", "TASK_QUEUE_PORT": 6379,
+    "TASK_QUEUE_PASSWD": "pw",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"TASK_QUEUE_TLS": True}, "TASK_QUEUE_FINGERPRINT: or TASK_QUEUE_CA is required on a"),
+        ({"TASK_QUEUE_FINGERPRINT": "0" * 64}, "set TASK_QUEUE_TLS=True as well"),
+        ({"TASK_QUEUE_TLS": True, "TASK_QUEUE_FINGERPRINT": "A1:B2"}, "is no SHA-256"),
+        ({"TASK_QUEUE_TLS": True, "TASK_QUEUE_CA": "/no/such.pem"}, "No such file"),
+        ({"TASK_QUEUE_TLS": True, "TASK_QUEUE_CA": __file__}, "holds no certificates"),
+        ({"TASK_QUEUE_TLS": True, "TASK_QUEUE_URL": "redis://there"}, "rediss://"),
+    ],
+)
+def test_a_worker_is_told_what_its_encrypted_link_lacks(
+    environment: Environment, variables: dict[str, Any], says: str
+) -> None:
+    environment(**WORKER, **variables)
+
+    [mistake] = mistakes()
+    assert says in mistake
+
+
+def test_a_fingerprint_may_be_spelled_as_openssl_does(environment: Environment) -> None:
+    environment(**WORKER, TASK_QUEUE_TLS=True, TASK_QUEUE_FINGERPRINT=":".join(["AB"] * 32))
+
+    assert load_settings().task_queue_fingerprint == "ab" * 32
+
+
+def test_the_parts_of_a_master_with_tls_use_a_private_socket(environment: Environment) -> None:
+    environment(NODE_TYPE="distributed_master", TASK_QUEUE_PASSWD="pw", TASK_QUEUE_TLS=True)
+    settings = load_settings()
+
+    assert settings.task_queue_port == 6379
+    assert settings.queue_socket is not None
+
+
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
         ({"NODE_TYPE": "cluster"}, "NODE_TYPE=cluster: "),
+        ({"TASK_USER": "no-such-user"}, "TASK_USER=no-such-user: is no user of this machine"),
+        ({"TASK_USER": "root"}, "name one with fewer rights"),
+        ({"TASK_OPEN_FILES": 5}, "TASK_OPEN_FILES=5: must be at least 32, or 0"),
+        ({"TASK_MEMORY_BYTES": -1}, "TASK_MEMORY_BYTES=-1: "),
         ({"NODE_TYPE": ""}, "NODE_TYPE is required: one of single_node, distributed_master, "),
         ({"SOFT_TIME_LIMIT": 10, "TIME_LIMIT": 10}, "must be greater than SOFT_TIME_LIMIT=10"),
         ({"TIME_LIMIT": 1e6, "VISIBILITY_TIMEOUT": 1e6}, "must be greater than TIME_LIMIT=1e+06"),
@@ -239,3 +283,8 @@ def test_a_users_project_heads_the_openapi_page(
     assert settings.project_version == found.get("version", "1.0.0")
     environment(PROJECT_TITLE="Environment")
     assert load_settings().project_title == "Environment"
+
+
+def test_a_single_node_without_a_port_has_nothing_to_encrypt(environment: Environment) -> None:
+    environment(TASK_QUEUE_TLS=True)
+    assert not load_settings().serves_queue_over_tls

@@ -58,6 +58,31 @@ def test_the_password_is_made_once_and_is_private(node: Callable[..., Settings])
     assert stat.S_IMODE(settings.queue_password_file.stat().st_mode) == 0o600
 
 
+def test_the_admin_has_a_private_password_of_its_own(node: Callable[..., Settings]) -> None:
+    settings = node(task_queue_passwd="given")
+    prepare_queue_server(settings)
+    password = settings.queue_admin_password_file.read_text()
+    prepare_queue_server(settings)
+    assert len(password) >= 43
+    assert settings.queue_admin_password_file.read_text() == password
+    assert stat.S_IMODE(settings.queue_admin_password_file.stat().st_mode) == 0o600
+
+
+def test_with_tls_nothing_is_in_plain_text_but_the_private_socket(
+    node: Callable[..., Settings],
+) -> None:
+    settings = node(
+        node_type=NodeType.MASTER,
+        task_queue_port=6399,
+        task_queue_passwd="x",
+        task_queue_tls=True,
+    )
+    configuration = lines(settings)
+    assert (configuration["port"], configuration["tls-port"]) == ("0", "6399")
+    assert configuration["unixsocket"] == f'"{settings.queue_socket}"'
+    assert configuration["tls-key-file"] == f'"{settings.ssl_keyfile}"'
+
+
 def test_an_empty_password_file_is_no_password(node: Callable[..., Settings]) -> None:
     settings = node()
     settings.queue_password_file.touch()
@@ -68,8 +93,9 @@ def test_an_empty_password_file_is_no_password(node: Callable[..., Settings]) ->
 def test_a_given_password_is_not_written_to_the_password_file(
     node: Callable[..., Settings],
 ) -> None:
-    settings = node(task_queue_passwd="given")
-    assert lines(settings)["requirepass"] == '"given"'
+    settings = node(task_queue_passwd="told-by-me")
+    assert settings.queue_password() == "told-by-me"
+    assert "told-by-me" not in prepare_queue_server(settings).read_text()
     assert not settings.queue_password_file.exists()
 
 

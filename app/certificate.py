@@ -1,0 +1,79 @@
+"""The certificate that the gateway shows: modern TLS only, and a renewed one without a restart.
+
+A new pair is tried before it is used: loading one that does not fit together would leave the live
+context with the new certificate and the old key, and so nobody could connect any more.
+"""
+
+import asyncio
+import logging
+import ssl
+from pathlib import Path
+
+from config.logs import event
+from config.settings import Settings
+
+log = logging.getLogger("fasttask.app")
+
+LOOK_SECONDS = 2.0  # how often the files are looked at
+# For TLS 1.2: forward secrecy and authenticated encryption only. The suites of 1.3 are all such.
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+FileState = tuple[int, int, int]  # time of change in ns, size, inode
+
+
+class LiveCertificate:
+    """The pair in SSL_CERTFILE and SSL_KEYFILE, as it is in use and as it is on the disk."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the pair into use; OSError if it cannot be."""
+        self._certificate, self._key = settings.ssl_certfile, settings.ssl_keyfile
+        self._seen = self._states()
+        self.context = self._new_context()
+
+    async def watch(self) -> None:
+        """Look at the files again and again, for as long as the gateway runs."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            states = await asyncio.to_thread(self._states)
+            if states != self._seen:
+                self._seen = states
+                self._renew()
+
+    def _renew(self) -> None:
+        """Use the pair on the disk from now on, or say why not; open connections stay.
+
+        Called in the event loop and not in a thread: OpenSSL copies the context for every new
+        connection, and it must not change meanwhile.
+        """
+        try:
+            self._new_context()
+            self._load(self.context)
+        except OSError as error:
+            event(log, logging.ERROR, "certificate_kept", path=self._certificate,
+                  why=error.strerror or error,
+                  remedy="mend the new pair: the former one is still used")  # fmt: skip
+        else:
+            event(log, logging.INFO, "certificate_loaded", path=self._certificate)
+
+    def _new_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(CIPHERS)
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        self._load(context)
+        return context
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        # Without a password of ours OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(self._certificate, self._key, password="")
+
+    def _states(self) -> list[FileState | None]:
+        return [_state(path) for path in (self._certificate, self._key)]
+
+
+def _state(path: Path) -> FileState | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
