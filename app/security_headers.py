@@ -4,8 +4,6 @@ After https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.h
 routes/docs.py say besides what they may load.
 """
 
-from cryptography import x509
-
 from config.settings import Settings
 
 HEADERS = {
@@ -33,5 +31,7 @@ def security_headers(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _somebody_vouches(settings: Settings) -> bool:
+    from cryptography import x509  # large, and seldom needed
+
     certificate = x509.load_pem_x509_certificate(settings.ssl_certfile.read_bytes())
     return certificate.issuer != certificate.subject
