@@ -13,10 +13,11 @@ PEERS := .venv-bench
 PEERS_INSTALLED := $(PEERS)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-single up-master up-worker down status logs dead-letters test check bench bench-growth chaos clean
+.PHONY: help up up-single up-master up-worker down status logs dead-letters user token \
+	passwords-hash test check bench bench-growth chaos clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(INSTALLED) ## start a node of NODE_TYPE (default single_node), wait until it works, show it
 	@$(RUN) -m deploy up
@@ -42,6 +43,17 @@ logs: $(INSTALLED) ## follow the node's logs
 # make hands what stands on its command line on to the environment of the shell.
 dead-letters: $(INSTALLED) ## show the jobs that could not be run; REPLAY=ID runs one again
 	@$(RUN) -m deploy dead-letters $(if $(REPLAY),--replay "$$REPLAY")
+
+user: $(INSTALLED) ## make or change a user: NAME=... [TASKS=get_*,...] [ADMIN=1]; asks for the password
+	@$(if $(filter command line,$(origin NAME)),,echo "name the user: make user NAME=..."; exit 1;) \
+		$(RUN) -m deploy user $(if $(TASKS),--tasks "$$TASKS") $(if $(filter 1 yes true True,$(ADMIN)),--admin) -- "$$NAME"
+
+token: $(INSTALLED) ## make an API token and show it, once: USER=... [DAYS=...]
+	@$(if $(filter command line,$(origin USER)),,echo "name the user: make token USER=..."; exit 1;) \
+		$(RUN) -m deploy token $(if $(DAYS),--days "$$DAYS") -- "$$USER"
+
+passwords-hash: $(INSTALLED) ## put hashes in place of the plain passwords of the users file
+	@$(RUN) -m deploy passwords-hash
 
 test: $(TESTS_INSTALLED) ## run all tests, with real queue servers and processes
 	@$(RUN) -m pytest

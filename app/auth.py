@@ -1,157 +1,178 @@
-"""Who a request comes from: HTTP Basic against the users file, for every route alike."""
+"""Who a request comes from: HTTP Basic or a token, for every route alike."""
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import hmac
-import logging
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
 
-import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.accounts import AccountFiles, Accounts
+from app.callers import ANONYMOUS, Caller
+from app.credentials import Bearer, Password, credentials
 from app.errors import ApiError, TooManyTriesError, UnauthorizedError, answer
 from app.tries import Pace, Tries
-from config.logs import event
+from config.passwords import NOBODYS, matches_hash, matches_plain
+from config.tokens import digest_of
 
-log = logging.getLogger("fasttask.app")
-
-ANONYMOUS = "Anonymous"
-LOOK_SECONDS = 0.5  # how often the users file is looked at; a change counts within 2 s
 # From one address as one user: ten wrong passwords, then ten a minute. As anybody: more.
 PACE_AS_A_USER = Pace(burst=10, seconds=6)
 PACE_FROM_AN_ADDRESS = Pace(burst=100, seconds=1)
-Fingerprint = tuple[int, int, int, int]
+HASHES_AT_ONCE = 2  # each takes a core and 19 MiB, or whatever the users file's hashes ask for
+MOST_WAITING = 64  # for a hash; with more the answer would take longer than clients wait
 
 
-@dataclass(frozen=True, slots=True)
-class Users:
-    """What the users file says. ``locked``: it cannot be read, so nobody may in."""
+class _Memory:
+    """What is remembered of one state of the files: who had a right or a wrong password."""
 
-    passwords: Mapping[str, str] = field(default_factory=dict)
-    locked: bool = False
+    def __init__(self, accounts: Accounts) -> None:
+        self.accounts = accounts
+        self.verified: dict[bytes, Caller] = {}
+        self.verifying: dict[tuple[bytes, str], asyncio.Task[Caller]] = {}
+        self.tries_as = Tries(PACE_AS_A_USER)
+        self.tries_from = Tries(PACE_FROM_AN_ADDRESS)
 
-    @property
-    def everybody_may(self) -> bool:
-        """Whether no credentials are asked for."""
-        return not self.locked and not self.passwords
+    def tried(self, name: str, address: str) -> None:
+        """Count a try as a failure, until it is known to be none."""
+        self.tries_as.failed((address, name))
+        self.tries_from.failed(address)
+
+    def was_right(self, name: str, address: str, digest: bytes) -> Caller:
+        """Uncount the try and remember the credentials of this digest."""
+        self.tries_as.forgive((address, name))
+        self.tries_from.take_back(address)
+        self.verified[digest] = self.accounts.caller(name)
+        return self.verified[digest]
 
 
-class UsersFile:
-    """Keeps :class:`Users` in step with the file. A broken file locks out; it never lets in."""
+class Door:
+    """Lets callers in, or not.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: Fingerprint | None = None
-        self.users = Users()
-        self._forget()
-        self.look()
+    A password that was right is known again by a digest, so that only its first use costs a hash;
+    the digest's key lives and dies with this process.
+    """
 
-    def look(self) -> None:
-        """Read the file if it has changed since the last look."""
-        fingerprint = self._fingerprint()
-        if fingerprint == self._seen and self._seen is not None:
-            return
-        changed = fingerprint != self._seen
-        self._seen = fingerprint
-        if changed or fingerprint is None:
-            self.users = self._read() if fingerprint is not None else Users()
-            self._forget()
-        if changed:
-            event(log, logging.INFO, "users_read", users=len(self.users.passwords),
-                  locked=self.users.locked)  # fmt: skip
+    def __init__(self, files: AccountFiles) -> None:
+        self._files = files
+        self._key = secrets.token_bytes(32)
+        self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, "password")
+        self._memory = _Memory(files.accounts)
 
-    def _forget(self) -> None:
-        """Forget who had a right or a wrong password."""
-        self._verified: set[bytes] = set()
-        self._tries_as = Tries(PACE_AS_A_USER)
-        self._tries_from = Tries(PACE_FROM_AN_ADDRESS)
-
-    async def watch(self) -> None:
-        """Look at the file again and again, for as long as the gateway runs."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            await asyncio.to_thread(self.look)
-
-    def user_of(self, authorization: bytes | None, address: str = "") -> str:
-        """The name of the user behind an Authorization header that came from ``address``.
+    async def caller(self, authorization: bytes | None, address: str = "") -> Caller:
+        """Who sends an Authorization header from ``address``.
 
         Raises:
             UnauthorizedError: credentials are asked for, and these are none or wrong.
             TooManyTriesError: they were wrong too often: these were not even looked at.
         """
-        if self.users.everybody_may:
+        accounts = self._files.accounts
+        if accounts.everybody_may:
             return ANONYMOUS
-        if authorization is None or self.users.locked:
+        if authorization is None or accounts.locked:
             raise UnauthorizedError
-        name, password = _credentials(authorization)
-        verified = self._verified  # if the file changes meanwhile, another set takes its place
-        # Before it is known whether they are right, or the answer would tell.
-        if (seconds := self._tries_as.wait_seconds((address, name))) > 0:
-            raise TooManyTriesError(seconds)
-        if authorization in verified:  # users are let in from where somebody else guesses
-            return name
-        if (seconds := self._tries_from.wait_seconds(address)) > 0:
-            raise TooManyTriesError(seconds)
-        try:
-            self._verify(name, password)
-        except UnauthorizedError:
-            self._tries_as.failed((address, name))
-            self._tries_from.failed(address)
-            raise
-        self._tries_as.forgive((address, name))
-        verified.add(authorization)
-        return name
+        if accounts is not self._memory.accounts:
+            self._memory = _Memory(accounts)
+        return await self._known_or_verified(self._memory, authorization, address)
 
-    def _verify(self, name: str, password: str) -> None:
-        expected = self.users.passwords.get(name)
-        # An unknown name costs the same comparison as a wrong password.
-        matches = hmac.compare_digest(password.encode(), (expected or "\0").encode())
-        if expected is None or not matches:
-            raise UnauthorizedError
+    async def _known_or_verified(
+        self, memory: _Memory, authorization: bytes, address: str
+    ) -> Caller:
+        digest = blake2b(authorization, key=self._key, digest_size=16).digest()
+        if (known := memory.verified.get(digest)) is not None:
+            # Users are let in from where somebody guesses others' passwords, but not their own:
+            # the answer would tell which one is right.
+            _wait(memory.tries_as, (address, known.name))
+            return known
+        shown = credentials(authorization)
+        if isinstance(shown, Bearer):
+            return _holder(memory, shown, address)
+        _wait(memory.tries_as, (address, shown.name))
+        return await self._verified_once(memory, shown, address, digest)
 
-    def _fingerprint(self) -> Fingerprint | None:
-        try:
-            status = os.stat(self._path)  # noqa: PTH116  one call that also fails in one way
-        except FileNotFoundError:
-            return None
-        except OSError:
-            return (0, 0, 0, 0)
-        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+    async def _verified_once(
+        self, memory: _Memory, shown: Password, address: str, digest: bytes
+    ) -> Caller:
+        """Of many requests at once with the same credentials only the first is looked at."""
+        verifying = memory.verifying.get((digest, address))
+        if verifying is None:
+            _wait(memory.tries_from, address)
+            if len(memory.verifying) >= MOST_WAITING:
+                raise TooManyTriesError(1)
+            memory.tried(shown.name, address)  # at once, for others try while it is looked at
+            verifying = asyncio.create_task(self._verify(memory, shown, address, digest))
+            verifying.add_done_callback(_heard)
+            memory.verifying[digest, address] = verifying
+        return await asyncio.shield(verifying)  # a client that leaves takes nobody along
 
-    def _read(self) -> Users:
+    async def _verify(
+        self, memory: _Memory, shown: Password, address: str, digest: bytes
+    ) -> Caller:
         try:
-            return Users(_checked(orjson.loads(self._path.read_bytes())))
-        except (OSError, ValueError) as error:
-            event(log, logging.ERROR, "users_file_broken", path=self._path, why=error,
-                  remedy="mend it: until then nobody can log in")  # fmt: skip
-            return Users(locked=True)
+            if not await self._matches(memory.accounts, shown):
+                raise UnauthorizedError
+        finally:
+            del memory.verifying[digest, address]
+        return memory.was_right(shown.name, address, digest)
+
+    async def _matches(self, accounts: Accounts, shown: Password) -> bool:
+        """Whether the password is right; takes the same time whoever the user is, or is not."""
+        user = accounts.users.get(shown.name)
+        is_plain = user is None or user.is_plain
+        is_right = matches_plain(user.password if user and is_plain else "\0", shown.password)
+        is_right &= user is not None and is_plain
+        if not accounts.has_hashes:
+            return is_right
+        stored = user.password if user and not is_plain else NOBODYS
+        loop = asyncio.get_running_loop()
+        hash_is_right = await loop.run_in_executor(
+            self._threads, matches_hash, stored, shown.password
+        )
+        return is_right or (not is_plain and hash_is_right)
 
 
 class Authentication:
-    """ASGI middleware: no request gets past it without a user in ``scope["state"]["user"]``."""
+    """ASGI middleware: no request gets past it without a caller in ``scope["state"]``."""
 
-    def __init__(self, app: ASGIApp, users: UsersFile) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
-        self._users = users
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Identify the user or answer 401 or 429."""
+        """Identify the caller or answer 401 or 429."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            user = self._users.user_of(_authorization(scope), _address(scope))
+            caller = await self._door.caller(_authorization(scope), _address(scope))
         except ApiError as error:
             refusal = answer(error.status, str(error), error.headers)
             await refusal(scope, receive, send)
             return
-        scope.setdefault("state", {})["user"] = user
+        scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
+
+
+def _holder(memory: _Memory, shown: Bearer, address: str) -> Caller:
+    """Whose token it is."""
+    caller = memory.accounts.bearer(digest_of(shown.token), time.time())
+    if caller is not None:
+        return caller
+    _wait(memory.tries_from, address)
+    memory.tries_from.failed(address)
+    raise UnauthorizedError
+
+
+def _wait(tries: Tries, key: object) -> None:
+    if (seconds := tries.wait_seconds(key)) > 0:
+        raise TooManyTriesError(seconds)
+
+
+def _heard(verifying: "asyncio.Task[Caller]") -> None:
+    """Look at how it ended, should nobody wait for it any more."""
+    with contextlib.suppress(asyncio.CancelledError):
+        verifying.exception()
 
 
 def _authorization(scope: Scope) -> bytes | None:
@@ -160,22 +181,3 @@ def _authorization(scope: Scope) -> bytes | None:
 
 def _address(scope: Scope) -> str:
     return scope["client"][0] if scope.get("client") else ""
-
-
-def _credentials(authorization: bytes) -> tuple[str, str]:
-    scheme, _, encoded = authorization.partition(b" ")
-    with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-        if scheme.lower() == b"basic":
-            name, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-            if colon:
-                return name, password
-    raise UnauthorizedError
-
-
-def _checked(content: object) -> dict[str, str]:
-    if not isinstance(content, dict):
-        raise ValueError('it must be an object like {"user": "password"}')
-    wrong = [name for name, password in content.items() if not isinstance(password, str)]
-    if wrong or "" in content.values():
-        raise ValueError(f"each password must be a text that is not empty: {', '.join(wrong)}")
-    return content

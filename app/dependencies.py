@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.callers import Caller
+from app.errors import AdminsOnlyError
 from app.files import FileStore
 from app.jobs import Jobs
 from app.services import Services
@@ -14,14 +16,17 @@ async def _services(request: Request) -> Services:
     return services
 
 
-async def _user(request: Request) -> str:
-    user: str = request.state.user
-    return user
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
 
 
-async def _admin(request: Request) -> str:
-    """Who may look after the whole cluster: until there are admin permissions, every user."""
-    return await _user(request)
+async def _admin(request: Request) -> Caller:
+    """Who may look after the whole cluster: everybody where there are no users."""
+    caller = await _caller(request)
+    if not caller.sees_all:
+        raise AdminsOnlyError
+    return caller
 
 
 async def _jobs(request: Request) -> Jobs:
@@ -35,5 +40,5 @@ async def _files(request: Request) -> FileStore:
 ServicesDep = Annotated[Services, Depends(_services)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 FilesDep = Annotated[FileStore, Depends(_files)]
-UserDep = Annotated[str, Depends(_user)]
-AdminDep = Annotated[str, Depends(_admin)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+AdminDep = Annotated[Caller, Depends(_admin)]

@@ -33,7 +33,7 @@ class ApiError(Exception):
 
 
 class UnauthorizedError(ApiError):
-    """wrong or no credentials; send a user's name and password by HTTP Basic"""
+    """wrong or no credentials; send a user's name and password by HTTP Basic, or an API token"""
 
     status = 401
     headers = MappingProxyType({"WWW-Authenticate": 'Basic realm="FastTask"'})
@@ -47,6 +47,12 @@ class TooManyTriesError(ApiError):
     def __init__(self, wait_seconds: float) -> None:
         super().__init__()
         self.headers = {"Retry-After": str(math.ceil(wait_seconds))}
+
+
+class AdminsOnlyError(ApiError):
+    """only a user with "admin": true may do this"""
+
+    status = 403
 
 
 class NotFoundError(ApiError):

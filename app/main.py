@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from app.auth import Authentication, UsersFile
+from app.accounts import AccountFiles
+from app.auth import Authentication, Door
 from app.errors import JsonErrors, install_error_handlers
 from app.request_log import RequestLog
 from app.routes import checks, dead_letters, health, revoke, status
@@ -28,11 +29,11 @@ class _Gateway(FastAPI):
 
 def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
     """The gateway for the tasks ``specs``; its services live as long as its lifespan."""
-    users = UsersFile(settings.users_file)
+    accounts = AccountFiles(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Services]]:
-        async with running_services(settings, users.watch()) as services:
+        async with running_services(settings, accounts.watch()) as services:
             yield {"services": services}
 
     app = _Gateway(
@@ -45,7 +46,7 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        middleware=_middleware(settings, users),
+        middleware=_middleware(settings, Door(accounts)),
         max_body_size=settings.max_body_bytes,
     )
     install_error_handlers(app)
@@ -53,9 +54,9 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
     return app
 
 
-def _middleware(settings: Settings, users: UsersFile) -> list[Middleware]:
+def _middleware(settings: Settings, door: Door) -> list[Middleware]:
     log = [Middleware(RequestLog)] if settings.debug else []
-    return [*log, Middleware(Authentication, users=users)]
+    return [*log, Middleware(Authentication, door=door)]
 
 
 def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec]) -> None:

@@ -33,6 +33,11 @@ class Tries:
         if len(self._forgiven_at) > MOST_REMEMBERED:
             del self._forgiven_at[next(iter(self._forgiven_at))]
 
+    def take_back(self, key: object) -> None:
+        """Uncount the last failure: it was none."""
+        if key in self._forgiven_at:
+            self._forgiven_at[key] -= self._pace.seconds
+
     def wait_seconds(self, key: object) -> float:
         """How long until the next try may be made; 0 if at once."""
         at = self._forgiven_at.get(key)

@@ -422,8 +422,18 @@ class Settings(BaseSettings):
 
     @property
     def users_file(self) -> Path:
-        """Who may log in: a JSON object of names and passwords. Missing or empty: everybody."""
+        """Who may log in: see config/users.py. Missing or empty: everybody."""
         return self.conf_dir / "user_to_passwd.json"
+
+    @property
+    def tokens_file(self) -> Path:
+        """What is kept of API tokens: see config/tokens.py; mode 0600."""
+        return self.conf_dir / "tokens.json"
+
+    @property
+    def node_token_file(self) -> Path:
+        """Holds the token by which this machine's own commands log in to the API; mode 0600."""
+        return self.conf_dir / "node_token"
 
     def short_socket(self, name: str) -> Path:
         """Where the unix socket ``name`` lies: with the node's files, unless that path is too long.

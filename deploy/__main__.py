@@ -1,10 +1,12 @@
-"""``python -m deploy up|run|down|status|logs|health|dead-letters``: the node of this FILES_DIR."""
+"""``python -m deploy COMMAND``: what can be done with the node of this FILES_DIR; see --help."""
 
 import argparse
 import sys
+from typing import Any
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load_settings
+from deploy.account_commands import hash_passwords, make_token, set_user
 from deploy.dead_letters import dead_letters
 from deploy.health import ailment
 from deploy.logs import follow
@@ -36,6 +38,12 @@ def main() -> int:
                 follow(settings)
             case "dead-letters":
                 return dead_letters(settings, arguments.limit, arguments.replay)
+            case "user":
+                return set_user(settings, arguments.name, arguments.tasks, arguments.admin)
+            case "token":
+                return make_token(settings, arguments.user, arguments.days)
+            case "passwords-hash":
+                return hash_passwords(settings)
             case _:
                 return health(settings)
     except ConfigurationError as error:
@@ -67,7 +75,19 @@ def _parser() -> argparse.ArgumentParser:
     letters = commands.add_parser("dead-letters", help="show the jobs that could not be run")
     letters.add_argument("--limit", type=int, default=SHOWN_LETTERS, help="how many at most")
     letters.add_argument("--replay", metavar="ID", help="run this one again, as a new job")
+    _add_account_commands(commands)
     return parser
+
+
+def _add_account_commands(commands: Any) -> None:
+    user = commands.add_parser("user", help="make or change a user; the password is asked for")
+    user.add_argument("name")
+    user.add_argument("--tasks", default="", help="patterns with commas between; default: all")
+    user.add_argument("--admin", action="store_true", help="sees what belongs to all users")
+    token = commands.add_parser("token", help="make an API token of a user and show it, once")
+    token.add_argument("user")
+    token.add_argument("--days", default="", help="how long it lets in; default: for ever")
+    commands.add_parser("passwords-hash", help="hash the plain passwords of the users file")
 
 
 if __name__ == "__main__":

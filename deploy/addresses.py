@@ -55,8 +55,7 @@ def warnings(settings: Settings) -> list[str]:
     return [
         f"WARNING: there are no users, so anybody who reaches port {settings.api_port} of this "
         "machine can run tasks on it.",
-        'WARNING: to ask for passwords write {"user_A": "user_A_passwd"} to '
-        f"{settings.users_file}",
+        "WARNING: to ask for passwords make a user: make user NAME=...",
     ]
 
 

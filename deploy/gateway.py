@@ -1,6 +1,5 @@
 """The node's own API, seen as a client sees it: over HTTPS, with its certificate checked."""
 
-import base64
 import http.client
 import json
 import ssl
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.settings import Settings
+from deploy.node_token import node_token
 from deploy.users import first_user
 
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  what the setting may say
@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Requests to the API of this machine's node, as the first of its users if there are any."""
+    """Requests to the API of this machine's node, with its own token if there are users."""
 
     settings: Settings
 
@@ -70,9 +70,8 @@ class Gateway:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
-        if user := first_user(self.settings):
-            pair = base64.b64encode(f"{user.name}:{user.password}".encode())
-            headers["Authorization"] = f"Basic {pair.decode()}"
+        if first_user(self.settings) and (token := node_token(self.settings)):
+            headers["Authorization"] = f"Bearer {token}"
         return headers
 
 

@@ -9,6 +9,7 @@ from deploy.certificate import fingerprint, make_certificate
 from deploy.checks import check_node
 from deploy.folders import make_folders
 from deploy.node import remember_node
+from deploy.node_token import make_node_token
 from deploy.pid_file import hold, pid_file
 from deploy.queue_server import prepare_queue_server
 from deploy.supervisor import become_supervisor, write_supervisor_configuration
@@ -26,6 +27,7 @@ def run(settings: Settings) -> NoReturn:
     check_node(settings)
     if settings.has_api:
         make_certificate(settings)
+        make_node_token(settings)
     if settings.has_queue_server:
         prepare_queue_server(settings)
     configuration = write_supervisor_configuration(settings)

@@ -1,7 +1,4 @@
-"""`/dead_letters`: jobs that could not be run, kept for whoever looks after the cluster.
-
-Until there are admin permissions every user may use these routes; AdminDep is where that changes.
-"""
+"""`/dead_letters`: jobs that could not be run, kept for whoever looks after the cluster."""
 
 from typing import Annotated
 
@@ -21,8 +18,9 @@ from app.schemas import (
 from app.strict_json import StrictRoute
 
 MOST_LETTERS = 1000  # in one answer
+ADMIN_ERRORS = {**ERRORS, 403: {"model": ErrorAnswer, "description": "Not an admin"}}
 
-router = APIRouter(tags=["dead letters"], route_class=StrictRoute, responses=ERRORS)
+router = APIRouter(tags=["dead letters"], route_class=StrictRoute, responses=ADMIN_ERRORS)
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LETTERS, description="How many to answer at most")]
 

@@ -5,7 +5,8 @@ from typing import Any, get_args
 import orjson
 from fastapi import APIRouter, Response
 
-from app.dependencies import ServicesDep, UserDep
+from app.callers import Caller
+from app.dependencies import CallerDep, ServicesDep
 from app.routes.tasks import ERRORS
 from app.schemas import StatusField, StatusRequest
 from app.services import Services
@@ -16,21 +17,21 @@ router = APIRouter(tags=["status"], route_class=StrictRoute, responses=ERRORS)
 
 
 @router.post("/status_info", summary="Parts of the status", response_model=dict[str, Any])
-async def status_info(request: StatusRequest, services: ServicesDep, user: UserDep) -> Response:
+async def status_info(request: StatusRequest, services: ServicesDep, caller: CallerDep) -> Response:
     """The wanted parts of the cluster's status."""
-    return await _status(services, user, request.fields)
+    return await _status(services, caller, request.fields)
 
 
 @router.get("/status_info", summary="The whole status", response_model=dict[str, Any])
-async def whole_status_info(services: ServicesDep, user: UserDep) -> Response:
+async def whole_status_info(services: ServicesDep, caller: CallerDep) -> Response:
     """Everything that status_info knows."""
-    return await _status(services, user, list(get_args(StatusField)))
+    return await _status(services, caller, list(get_args(StatusField)))
 
 
-async def _status(services: Services, user: str, fields: list[StatusField]) -> Response:
+async def _status(services: Services, caller: Caller, fields: list[StatusField]) -> Response:
     tasks = services.settings.loaded_tasks
     statistics = await services.broker.statistics(tasks, workers="worker_status" in fields)
-    status: dict[str, Any] = {"running_id": services.jobs.running_id, "username": user}
+    status: dict[str, Any] = {"running_id": services.jobs.running_id, "username": caller.name}
     if "worker_status" in fields:
         status["worker_status"] = worker_status(statistics)
     if "pending_task_count" in fields:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
-from app.dependencies import JobsDep, UserDep
+from app.dependencies import CallerDep, JobsDep
 from app.idempotency import idempotency
 from app.jobs import Jobs, Order
 from app.patience import unless_gone
@@ -64,11 +64,11 @@ def _run_endpoint(task: str) -> Callable[..., Any]:
         params: BaseModel,
         request: Request,
         jobs: JobsDep,
-        user: UserDep,
+        caller: CallerDep,
         key: IdempotencyKey = None,
     ) -> Response:
         """Run the task and wait for its result."""
-        order = await _order(request, task, params, user, key)
+        order = await _order(request, task, params, caller.name, key)
         return await unless_gone(request, _run(jobs, order))
 
     return run
@@ -79,11 +79,13 @@ def _create_endpoint(task: str) -> Callable[..., Any]:
         params: BaseModel,
         request: Request,
         jobs: JobsDep,
-        user: UserDep,
+        caller: CallerDep,
         key: IdempotencyKey = None,
     ) -> Response:
         """Queue the task and answer at once; ask `check` for its result."""
-        return job_response(await jobs.create(await _order(request, task, params, user, key)))
+        return job_response(
+            await jobs.create(await _order(request, task, params, caller.name, key))
+        )
 
     return create
 

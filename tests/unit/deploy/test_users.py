@@ -4,7 +4,8 @@ import pytest
 
 from config.errors import ConfigurationError
 from config.settings import Settings
-from deploy.users import User, first_user
+from config.users import User
+from deploy.users import first_user
 
 
 def test_without_a_file_there_is_no_user(node: Callable[..., Settings]) -> None:
@@ -31,7 +32,7 @@ def test_the_first_user_is_found(
 def test_a_broken_file_is_named_with_the_remedy(node: Callable[..., Settings], text: str) -> None:
     settings = node()
     settings.users_file.write_text(text)
-    with pytest.raises(ConfigurationError, match=r"user_to_passwd.json .*write a JSON object"):
+    with pytest.raises(ConfigurationError, match=r"user_to_passwd.json: .*write a JSON object"):
         first_user(settings)
 
 

@@ -181,14 +181,23 @@ def test_the_command_replays(client: httpx.Client, gateway: Gateway) -> None:
     assert letter_id in again.stdout
 
 
-def test_the_command_asks_as_the_first_user(own_cluster: Cluster) -> None:
+def test_with_users_the_routes_are_the_admins_and_the_command_the_nodes(
+    own_cluster: Cluster,
+) -> None:
     gateway = own_cluster.add_gateway()
     own_cluster.wait_ready()
-    gateway.users_file.write_text('{"ann": "secret", "eve": "2"}')
+    (gateway.users_file.parent / "node_token").write_text("ft_own")
+    gateway.users_file.write_text('{"ann": "1", "eve": {"password": "2", "admin": true}}')
     with gateway.client() as client:
         wait_until(lambda: client.get("/dead_letters").status_code == 401)
+        by_ann, by_eve = (
+            client.get("/dead_letters", auth=user) for user in [("ann", "1"), ("eve", "2")]
+        )
+        replayed = client.post("/dead_letters/replay", json={"result_id": "x"}, auth=("ann", "1"))
     shown = command(gateway)
 
+    assert (by_ann.status_code, replayed.status_code, by_eve.status_code) == (403, 403, 200)
+    assert "admin" in by_ann.json()["detail"]
     assert (shown.returncode, shown.stdout) == (0, "there are no dead letters\n")
 
 

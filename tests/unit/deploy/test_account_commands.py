@@ -1,0 +1,157 @@
+"""`make user`, `make token`, `make passwords-hash`."""
+
+import io
+import json
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from config.errors import ConfigurationError
+from config.passwords import hashed, is_hashed, matches_hash
+from config.settings import Settings
+from config.tokens import FOR_EVER, digest_of, read_tokens
+from config.users import read_users
+from deploy.account_commands import hash_passwords, make_token, set_user
+
+
+@pytest.fixture(autouse=True)
+def no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody types one."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def shown(said: str, word: str) -> str:
+    """What a command shows once."""
+    return next(line for line in said.splitlines() if line.startswith(f"{word} ")).split()[1]
+
+
+def test_a_user_is_made_with_a_password_that_is_shown_once(
+    node: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = node()
+    assert set_user(settings, "Zoë B", "", False) == 0
+    password = shown(capsys.readouterr().out, "password")
+    user = read_users(settings.users_file)["Zoë B"]
+
+    assert matches_hash(user.password, password)
+    assert (user.tasks, user.admin) == (("*",), False)
+    assert mode(settings.users_file) == 0o600
+    assert password not in settings.users_file.read_text()
+
+
+def test_a_password_may_come_by_a_pipe(
+    node: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = node()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("correct horse\n"))
+    set_user(settings, "a", "get_*, get_circle_area", True)
+    user = read_users(settings.users_file)["a"]
+
+    assert matches_hash(user.password, "correct horse")
+    assert (user.tasks, user.admin) == (("get_*", "get_circle_area"), True)
+    assert "horse" not in capsys.readouterr().out
+
+
+def test_a_change_leaves_the_others_alone(node: Callable[..., Settings]) -> None:
+    settings = node()
+    others = {"x": "plain", "y": {"password": hashed("1"), "tasks": ["get_*"]}}
+    settings.users_file.write_text(json.dumps(others))
+    set_user(settings, "a", "", False)
+    set_user(settings, "a", "get_*", False)
+    users = json.loads(settings.users_file.read_bytes())
+
+    assert list(users) == ["x", "y", "a"]
+    assert {name: users[name] for name in others} == others
+    assert users["a"]["tasks"] == ["get_*"]
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks", "typed", "reason"),
+    [
+        ("", "", "", "NAME is required"), ("a:b", "", "", "colon"), ("a\n", "", "", "NAME"),
+        ("a", "get_nothing*", "", "get_circle_area, get_hypotenuse"),
+        ("a", "", "short", "8 characters"), ("a", "", "$argon2id$v=19$", "8 characters"),
+    ],
+)  # fmt: skip
+def test_what_will_not_do_changes_nothing(
+    node: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch,
+    name: str, tasks: str, typed: str, reason: str,
+) -> None:  # fmt: skip
+    settings = node()
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    with pytest.raises(ConfigurationError, match=reason):
+        set_user(settings, name, tasks, False)
+
+    assert not settings.users_file.exists()
+
+
+def test_a_token_is_shown_once_and_kept_as_a_digest(
+    node: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = node()
+    set_user(settings, "a", "", False)
+    make_token(settings, "a", "")
+    make_token(settings, "a", "30")
+    said = capsys.readouterr().out
+    tokens = [line.split()[1] for line in said.splitlines() if line.startswith("token ")]
+    for_ever, ending = (read_tokens(settings.tokens_file)[digest_of(token)] for token in tokens)
+
+    assert (for_ever.user, for_ever.expires) == ("a", FOR_EVER)
+    assert 0 <= time.time() + 30 * 86_400 - ending.expires < 60
+    assert mode(settings.tokens_file) == 0o600
+    assert not [token for token in tokens if token in settings.tokens_file.read_text()]
+
+
+@pytest.mark.parametrize(
+    ("user", "days", "reason"),
+    [("b", "", "no user 'b'"), ("a", "0", "DAYS=0"), ("a", "x", "DAYS=x"), ("a", "-1", "DAYS")],
+)
+def test_a_token_that_cannot_be_made(
+    node: Callable[..., Settings], user: str, days: str, reason: str
+) -> None:
+    settings = node()
+    settings.users_file.write_text('{"a": "1"}')
+    with pytest.raises(ConfigurationError, match=reason):
+        make_token(settings, user, days)
+
+    assert not settings.tokens_file.exists()
+
+
+def test_plain_passwords_are_hashed_and_hashes_are_left_alone(
+    node: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = node()
+    kept = hashed("two")
+    content = {"a": "one", "b": kept, "c": {"password": "three", "admin": True}}
+    settings.users_file.write_text(json.dumps(content))
+    for _ in range(2):
+        assert hash_passwords(settings) == 0
+    users = read_users(settings.users_file)
+
+    assert all(is_hashed(user.password) for user in users.values())
+    assert matches_hash(users["a"].password, "one")
+    assert (users["b"].password, users["c"].admin) == (kept, True)
+    assert mode(settings.users_file) == 0o600
+    assert capsys.readouterr().out.splitlines() == [
+        f"2 passwords hashed in {settings.users_file}", "there are no plain passwords",
+    ]  # fmt: skip
+
+
+def test_a_broken_file_is_not_written_over(node: Callable[..., Settings]) -> None:
+    settings = node()
+    settings.users_file.write_text('{"a": ')
+    for command in (lambda: set_user(settings, "a", "", False), lambda: hash_passwords(settings)):
+        with pytest.raises(ConfigurationError, match="cannot be read"):
+            command()
+
+    assert settings.users_file.read_text() == '{"a": '
