@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import os
 import unicodedata
 import uuid
 from collections.abc import AsyncIterator
@@ -11,8 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import aiofiles
 
+from app.callers import ANONYMOUS, Caller
 from app.errors import FileNameError, ForbiddenFileError, NotFoundError, StorageFullError
 from app.incoming import open_locked, remove_abandoned
+from app.owners import FileOwners
 from config.settings import Settings
 
 LONGEST_NAME = 255  # bytes, on every common file system
@@ -25,11 +26,13 @@ class FileStore:
         self._root = settings.files_dir.resolve()
         self._private = settings.fasttask_files_dir.resolve()
         self._incoming = self._private / "incoming"
+        self._owners = FileOwners(settings.owners_dir)
 
-    async def save(self, name: str, chunks: AsyncIterator[bytes]) -> str:
+    async def save(self, name: str, chunks: AsyncIterator[bytes], caller: Caller) -> str:
         """Store a file; the name under which it can be downloaded: ``<uuid>_<name>``.
 
-        It appears under that name when it is whole, or not at all.
+        It appears under that name when it is whole, or not at all, and is ``caller``'s, unless
+        everybody is anonymous.
 
         Raises:
             FileNameError: the name has a path in it or cannot be a file's.
@@ -43,7 +46,7 @@ class FileStore:
                 async for chunk in chunks:
                     await file.write(chunk)
                 await file.flush()
-                await asyncio.to_thread(os.replace, temporary, self._root / stored)
+                await asyncio.to_thread(self._publish, temporary, stored, caller)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise StorageFullError from None
@@ -56,18 +59,23 @@ class FileStore:
         """Remove what gateways that were killed have left of uploads; how many files."""
         return remove_abandoned(self._incoming)
 
-    async def find(self, name: str) -> Path:
-        """The file of this name.
+    async def find(self, name: str, caller: Caller) -> Path:
+        """The file of this name, if it is one of ``caller``'s or everybody's.
 
         Raises:
             FileNameError: not a relative path below the files folder.
             ForbiddenFileError: it leads to FastTask's own folder, or out by a link.
-            NotFoundError: there is no such file.
+            NotFoundError: there is no such file, or it is somebody else's.
         """
         relative = _relative_path(name)
-        return await asyncio.to_thread(self._locate, relative)
+        return await asyncio.to_thread(self._locate, relative, caller)
 
-    def _locate(self, relative: PurePosixPath) -> Path:
+    def _publish(self, temporary: Path, stored: str, caller: Caller) -> None:
+        if caller is not ANONYMOUS:
+            self._owners.record(stored, caller.name)
+        temporary.replace(self._root / stored)
+
+    def _locate(self, relative: PurePosixPath, caller: Caller) -> Path:
         try:
             path = (self._root / relative).resolve()
             is_file = path.is_file()
@@ -75,9 +83,16 @@ class FileStore:
             raise NotFoundError(f"no file {relative}") from None
         if not path.is_relative_to(self._root) or path.is_relative_to(self._private):
             raise ForbiddenFileError
-        if not is_file:
+        if not is_file or not self._may_have(caller, path):
             raise NotFoundError(f"no file {relative}")
         return path
+
+    def _may_have(self, caller: Caller, path: Path) -> bool:
+        """Whether a file that was found, all links followed, exists for this caller."""
+        if caller.sees_all or path.parent != self._root:  # uploads lie in no folder
+            return True
+        owner = self._owners.owner_of(path.name)
+        return owner is None or caller.owns(owner)
 
 
 def _forget(temporary: Path) -> None:

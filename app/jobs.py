@@ -5,10 +5,12 @@ import contextlib
 import math
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import orjson
 
+from app.callers import Caller
 from app.schemas import ConcurrencyParams
 from workers.queue.broker import Broker
 from workers.queue.errors import QueueUnavailableError
@@ -21,6 +23,7 @@ from workers.queue.records import (
     NewJob,
     Revocation,
     State,
+    unknown_job,
 )
 
 REREAD_SECONDS = 5.0  # how long a waiting client trusts that it hears of the end
@@ -83,29 +86,46 @@ class Jobs:
             view = await self._create(job, notify=self._ends.gateway)
             if view.id == job.id:
                 return await self._wait(view, ended, math.inf)
-        return await self.check(view.id, math.inf)  # an earlier one: we did not listen for it
+        with self._ends.of(view.id) as ended:  # an earlier one: we did not listen for it
+            return await self._wait(await self._read(view.id), ended, math.inf)
 
-    async def look(self, job_id: str, task: str = "", notify: str = "") -> JobView:
-        """A job as it stands. ``task`` is what the client takes it for, if it says so."""
+    async def look(self, job_id: str, caller: Caller, task: str = "", notify: str = "") -> JobView:
+        """A job as it stands. ``task`` is what the client takes it for, if it says so.
+
+        A job of others is unknown to ``caller``.
+        """
         if not self._is_ours(job_id):
-            return _failure(job_id, f"{job_id} is not of this RUNNING_ID={self.running_id}")
+            return self._foreign(job_id)
         view = await self._broker.read(job_id, notify)
+        if not caller.owns(view.owner):
+            return unknown_job(job_id)
         if task and view.task not in (task, None):
             return _failure(job_id, f"job {job_id} is not one of {task}")
         return view
 
-    async def check(self, job_id: str, wait_seconds: float, task: str = "") -> JobView:
-        """A job when it has ended, or as it is when the time is over."""
+    async def check(
+        self, job_id: str, caller: Caller, wait_seconds: float, task: str = ""
+    ) -> JobView:
+        """As :meth:`look`: a job when it has ended, or as it is when the time is over."""
         # We listen before we ask: the message could overtake the answer.
         with self._ends.of(job_id) as ended:
-            view = await self.look(job_id, task, self._ends.gateway)
+            view = await self.look(job_id, caller, task, self._ends.gateway)
             return await self._wait(view, ended, wait_seconds)
 
-    async def revoke(self, job_id: str) -> Revocation:
-        """Take a job back for good, whether it waits or runs."""
+    async def revoke(self, job_id: str, caller: Caller) -> Revocation:
+        """Take a job back for good, whether it waits or runs; one of others is unknown."""
         if not self._is_ours(job_id):
-            return Revocation(await self.look(job_id))
-        return await self._broker.revoke(job_id)
+            return Revocation(self._foreign(job_id))
+        owner = "" if caller.sees_all else caller.name
+        revocation = await self._broker.revoke(job_id, owner)
+        if not caller.owns(revocation.view.owner):
+            return Revocation(unknown_job(job_id))
+        return revocation
+
+    async def owned_by(self, caller: Caller, job_ids: Iterable[str]) -> frozenset[str]:
+        """Which of these jobs are the caller's."""
+        views = await asyncio.gather(*(self._broker.read(job_id) for job_id in job_ids))
+        return frozenset(view.id for view in views if caller.owns(view.owner))
 
     async def dead_letters(self, limit: int) -> DeadLetters:
         """The latest jobs that could not be run, ``limit`` at most."""
@@ -121,6 +141,9 @@ class Jobs:
 
     def _is_ours(self, job_id: str) -> bool:
         return job_id.startswith(f"{self.running_id}-")
+
+    def _foreign(self, job_id: str) -> JobView:
+        return _failure(job_id, f"{job_id} is not of this RUNNING_ID={self.running_id}")
 
     def _new_job(self, order: Order) -> NewJob:
         return NewJob(
@@ -160,8 +183,12 @@ class Jobs:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), min(left, REREAD_SECONDS))
             ended.clear()
-            view = await self._broker.read(view.id, self._ends.gateway)
+            view = await self._read(view.id)
         return view
+
+    async def _read(self, job_id: str) -> JobView:
+        """A job as it stands, of whose end we will be told."""
+        return await self._broker.read(job_id, self._ends.gateway)
 
 
 def _failure(job_id: str, text: str) -> JobView:

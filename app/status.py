@@ -1,20 +1,40 @@
 """What `status_info` answers, from the queue's counters."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from app.callers import Caller
 from workers.queue.records import State, Statistics
 
 WINDOW_NAMES = {60: "1_minute", 900: "15_minute", 3600: "1_hour", 86400: "1_day"}
+Workers = Mapping[str, dict[str, Any]]  #: by name, the presence of each
+
 COUNTED_ENDS = (State.SUCCESS, State.FAILURE)
 
 
-def worker_status(statistics: Statistics) -> dict[str, Any]:
+def worker_status(workers: Workers) -> dict[str, Any]:
     """Who is there and what they do."""
     return {
-        "online_worker_count": len(statistics.workers),
-        "online_workers_list": sorted(statistics.workers),
-        "worker_details": statistics.workers,
+        "online_worker_count": len(workers),
+        "online_workers_list": sorted(workers),
+        "worker_details": workers,
+    }
+
+
+def running_jobs(workers: Workers) -> list[str]:
+    """The ids of all jobs that run."""
+    return [job["id"] for worker in workers.values() for job in worker["active_tasks"]]
+
+
+def as_seen_by(caller: Caller, own_jobs: Collection[str], workers: Workers) -> Workers:
+    """The workers with what concerns this caller: the tasks that he may run, and his jobs."""
+    return {
+        name: {
+            **worker,
+            "tasks": [task for task in worker["tasks"] if caller.may_run(task)],
+            "active_tasks": [job for job in worker["active_tasks"] if job["id"] in own_jobs],
+        }
+        for name, worker in workers.items()
     }
 
 

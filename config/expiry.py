@@ -26,7 +26,18 @@ def remove_expired_files(settings: Settings) -> int:
         except BlockingIOError:
             return 0
         oldest = time.time() - settings.file_expiration_seconds
-        return sum(_remove(p) for p in _expired(settings.files_dir, settings, oldest))
+        removed = sum(_remove(p) for p in _expired(settings.files_dir, settings, oldest))
+        _remove_records_of_the_gone(settings, oldest)
+        return removed
+
+
+def _remove_records_of_the_gone(settings: Settings, oldest: float) -> None:
+    """Remove whose files were that are gone, by us or otherwise. A young one's is on its way."""
+    if not settings.owners_dir.is_dir():
+        return
+    for record in settings.owners_dir.iterdir():
+        if record.stat().st_mtime < oldest and not (settings.files_dir / record.name).exists():
+            record.unlink(missing_ok=True)
 
 
 def _expired(folder: Path, settings: Settings, oldest: float) -> Iterator[Path]:

@@ -426,6 +426,11 @@ class Settings(BaseSettings):
         return self.conf_dir / "user_to_passwd.json"
 
     @property
+    def owners_dir(self) -> Path:
+        """Whose each uploaded file is: see app/owners.py."""
+        return self.fasttask_files_dir / "owners"
+
+    @property
     def tokens_file(self) -> Path:
         """What is kept of API tokens: see config/tokens.py; mode 0600."""
         return self.conf_dir / "tokens.json"

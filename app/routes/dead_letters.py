@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from app.dependencies import AdminDep, JobsDep
 from app.errors import NotFoundError
+from app.restricted_routes import AdminRoute
 from app.routes.tasks import ERRORS
 from app.schemas import (
     DeadLettersAnswer,
@@ -15,12 +16,11 @@ from app.schemas import (
     dead_letters_response,
     job_response,
 )
-from app.strict_json import StrictRoute
 
 MOST_LETTERS = 1000  # in one answer
 ADMIN_ERRORS = {**ERRORS, 403: {"model": ErrorAnswer, "description": "Not an admin"}}
 
-router = APIRouter(tags=["dead letters"], route_class=StrictRoute, responses=ADMIN_ERRORS)
+router = APIRouter(tags=["dead letters"], route_class=AdminRoute, responses=ADMIN_ERRORS)
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LETTERS, description="How many to answer at most")]
 

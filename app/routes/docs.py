@@ -4,19 +4,33 @@ import base64
 import hashlib
 import importlib.resources
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from functools import lru_cache
+from typing import Any
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
+from app.dependencies import CallerDep
+from app.restricted_routes import AdminRoute, TaskRoute
 from config.settings import Settings
 
 OPENAPI_URL = "/openapi.json"
 ASSETS_URL = "/docs-assets"
 NO_ICON = "data:,"
 INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+MOST_SCHEMAS = 64  # kept at once: one for each set of tasks that some user may run
+# The page offers to log in, and works without where there are no users.
+WAYS_TO_LOG_IN: dict[str, Any] = {
+    "basic": {"type": "http", "scheme": "basic"},
+    "token": {"type": "http", "scheme": "bearer"},
+}
 
 Page = Callable[[], Awaitable[HTMLResponse]]
 
@@ -31,7 +45,7 @@ def add_docs(app: FastAPI, settings: Settings) -> None:
         # The package that carries Swagger UI and ReDoc; nothing else of it is used.
         assets = importlib.resources.files("fastapi_offline") / "static"
         app.mount(ASSETS_URL, StaticFiles(directory=str(assets)))
-        _describe_authentication(app)
+        app.get(OPENAPI_URL, include_in_schema=False)(_schema_route(app))
 
 
 def _docs_page(title: str) -> Page:
@@ -91,16 +105,39 @@ def _digest(script: bytes) -> str:
     return base64.b64encode(hashlib.sha256(script).digest()).decode()
 
 
-def _describe_authentication(app: FastAPI) -> None:
-    """Say in the OpenAPI page that HTTP Basic is understood, so that it offers to log in."""
-    plain = app.openapi
+def _schema_route(app: FastAPI) -> Callable[..., Awaitable[Response]]:
+    """What is there for a caller to use, and nothing of the rest, not even its models."""
 
-    def openapi() -> dict[str, object]:
-        schema = plain()
-        schema.setdefault("components", {})["securitySchemes"] = {
-            "basic": {"type": "http", "scheme": "basic"}
-        }
-        schema["security"] = [{"basic": []}, {}]
-        return schema
+    @lru_cache(MOST_SCHEMAS)
+    def schema(tasks: frozenset[str], for_admins: bool) -> bytes:
+        routes = [
+            route
+            for route in iter_route_contexts(app.routes)
+            if _is_for(route.original_route, tasks, for_admins)
+        ]
+        tags = [tag for tag in app.openapi_tags or [] if tag["name"] in tasks]
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=routes,
+            tags=tags,
+        )
+        document.setdefault("components", {})["securitySchemes"] = WAYS_TO_LOG_IN
+        document["security"] = [*({way: []} for way in WAYS_TO_LOG_IN), {}]
+        return orjson.dumps(document)
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    known = frozenset(tag["name"] for tag in app.openapi_tags or [])
+
+    async def openapi(caller: CallerDep) -> Response:
+        tasks = frozenset(filter(caller.may_run, known))
+        return Response(schema(tasks, caller.sees_all), media_type="application/json")
+
+    return openapi
+
+
+def _is_for(route: BaseRoute, tasks: Collection[str], for_admins: bool) -> bool:
+    if isinstance(route, TaskRoute):
+        return route.task in tasks
+    return for_admins or not isinstance(route, AdminRoute)

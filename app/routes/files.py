@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 
-from app.dependencies import FilesDep
+from app.dependencies import CallerDep, FilesDep
 from app.routes.tasks import ERRORS
 from app.schemas import ErrorAnswer, UploadAnswer
 from app.security_headers import SANDBOX
@@ -49,16 +49,17 @@ def files_router(settings: Settings) -> APIRouter:
     return router
 
 
-async def _upload(request: Request, files: FilesDep) -> UploadAnswer:
+async def _upload(request: Request, files: FilesDep, caller: CallerDep) -> UploadAnswer:
     """Store a file under a new name, which tasks find below FILES_DIR."""
     refuse_encoded(request)
     upload = Upload(request)
-    return UploadAnswer(file_name=await files.save(await upload.name(), upload.content()))
+    stored = await files.save(await upload.name(), upload.content(), caller)
+    return UploadAnswer(file_name=stored)
 
 
 async def _download(
-    file_name: Annotated[str, Query(max_length=4096)], files: FilesDep
+    file_name: Annotated[str, Query(max_length=4096)], files: FilesDep, caller: CallerDep
 ) -> FileResponse:
-    """A file that was uploaded or that a task wrote; ranges are supported."""
-    path = await files.find(file_name)
+    """A file that you uploaded or that a task wrote; ranges are supported."""
+    path = await files.find(file_name, caller)
     return FileResponse(path, filename=path.name, headers=SANDBOX)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.dependencies import JobsDep
+from app.dependencies import CallerDep, JobsDep
 from app.routes.tasks import ERRORS
 from app.schemas import ActionAnswer, RevokeRequest
 from app.strict_json import StrictRoute
@@ -11,9 +11,9 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute, responses=ERRORS)
 
 
 @router.post("/revoke", response_model=ActionAnswer, summary="Revoke a job")
-async def revoke(request: RevokeRequest, jobs: JobsDep) -> ActionAnswer:
+async def revoke(request: RevokeRequest, jobs: JobsDep, caller: CallerDep) -> ActionAnswer:
     """Take a job back for good: from now on it does not start and no SUCCESS appears."""
-    revocation = await jobs.revoke(request.result_id)
+    revocation = await jobs.revoke(request.result_id, caller)
     if revocation.accepted:
         return ActionAnswer(status="SUCCESS", message="revoked")
     if not revocation.view.known:

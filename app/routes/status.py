@@ -10,8 +10,9 @@ from app.dependencies import CallerDep, ServicesDep
 from app.routes.tasks import ERRORS
 from app.schemas import StatusField, StatusRequest
 from app.services import Services
-from app.status import task_info, worker_status
+from app.status import as_seen_by, running_jobs, task_info, worker_status
 from app.strict_json import StrictRoute
+from workers.queue.records import Statistics
 
 router = APIRouter(tags=["status"], route_class=StrictRoute, responses=ERRORS)
 
@@ -29,13 +30,22 @@ async def whole_status_info(services: ServicesDep, caller: CallerDep) -> Respons
 
 
 async def _status(services: Services, caller: Caller, fields: list[StatusField]) -> Response:
-    tasks = services.settings.loaded_tasks
+    tasks = [task for task in services.settings.loaded_tasks if caller.may_run(task)]
     statistics = await services.broker.statistics(tasks, workers="worker_status" in fields)
     status: dict[str, Any] = {"running_id": services.jobs.running_id, "username": caller.name}
     if "worker_status" in fields:
-        status["worker_status"] = worker_status(statistics)
+        status["worker_status"] = await _worker_status(services, caller, statistics)
     if "pending_task_count" in fields:
         status["pending_task_count"] = statistics.waiting
     if "task_info" in fields:
         status |= task_info(statistics, tasks)
     return Response(orjson.dumps(status), media_type="application/json")
+
+
+async def _worker_status(
+    services: Services, caller: Caller, statistics: Statistics
+) -> dict[str, Any]:
+    if caller.sees_all:
+        return worker_status(statistics.workers)
+    own = await services.jobs.owned_by(caller, running_jobs(statistics.workers))
+    return worker_status(as_seen_by(caller, own, statistics.workers))

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
+from app.callers import Caller
 from app.dependencies import CallerDep, JobsDep
 from app.idempotency import idempotency
 from app.jobs import Jobs, Order
 from app.patience import unless_gone
+from app.restricted_routes import TaskRoute
 from app.schemas import ErrorAnswer, job_response, record_model, request_model
-from app.strict_json import StrictRoute
 from config.registry import CONCURRENCY_FIELD, TaskSpec
 from config.settings import Settings
 
@@ -42,7 +43,7 @@ IdempotencyKey = Annotated[
 
 def task_router(spec: TaskSpec, settings: Settings) -> APIRouter:
     """The routes of one task that are switched on."""
-    router = APIRouter(tags=[spec.name], route_class=StrictRoute, responses=ERRORS)
+    router = APIRouter(tags=[spec.name], route_class=TaskRoute, responses=ERRORS)
     record, params = record_model(spec), request_model(spec)
     if settings.api_run:
         router.post(f"/run/{spec.name}", response_model=record, summary=f"Run {spec.name}")(
@@ -92,25 +93,25 @@ def _create_endpoint(task: str) -> Callable[..., Any]:
 
 def _check_endpoint(task: str) -> Callable[..., Any]:
     async def check(
-        request: Request, jobs: JobsDep, result_id: ResultId, wait: Wait = 0
+        request: Request, jobs: JobsDep, caller: CallerDep, result_id: ResultId, wait: Wait = 0
     ) -> Response:
         """How a job of this task stands."""
-        return await check_job(request, jobs, result_id, wait, task)
+        return await check_job(request, jobs, caller, result_id, wait, task)
 
     return check
 
 
 async def check_job(
-    request: Request, jobs: Jobs, job_id: str, wait: float, task: str = ""
+    request: Request, jobs: Jobs, caller: Caller, job_id: str, wait: float, task: str = ""
 ) -> Response:
     """The job record of ``job_id``, after up to ``wait`` seconds."""
     if not wait:
-        return job_response(await jobs.look(job_id, task))
-    return await unless_gone(request, _check(jobs, job_id, wait, task))
+        return job_response(await jobs.look(job_id, caller, task))
+    return await unless_gone(request, _check(jobs, caller, job_id, wait, task))
 
 
-async def _check(jobs: Jobs, job_id: str, wait: float, task: str) -> Response:
-    return job_response(await jobs.check(job_id, wait, task))
+async def _check(jobs: Jobs, caller: Caller, job_id: str, wait: float, task: str) -> Response:
+    return job_response(await jobs.check(job_id, caller, wait, task))
 
 
 async def _run(jobs: Jobs, order: Order) -> Response:

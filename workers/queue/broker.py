@@ -25,6 +25,7 @@ from workers.queue.records import (
     State,
     Statistics,
     Verdict,
+    unknown_job,
 )
 from workers.queue.runner import ScriptRunner, translated
 
@@ -116,9 +117,12 @@ class Broker:
         """A job as it stands. ``notify`` names the gateway to tell when it ends."""
         return _view(job_id, await self._runner.call(scripts.READ, job_id, notify))
 
-    async def revoke(self, job_id: str) -> Revocation:
-        """End a job as REVOKED unless it has ended already."""
-        reply = await self._runner.call(scripts.REVOKE, job_id, self._result_ttl_ms)
+    async def revoke(self, job_id: str, owner: str = "") -> Revocation:
+        """End a job as REVOKED unless it has ended already.
+
+        ``owner``, if not empty, is whose it has to be: a job of others is left alone.
+        """
+        reply = await self._runner.call(scripts.REVOKE, job_id, self._result_ttl_ms, owner)
         return Revocation(_view(job_id, reply))
 
     async def dead_letters(self, limit: int) -> DeadLetters:
@@ -290,8 +294,7 @@ def _view(job_id: str, reply: list[Any]) -> JobView:
         case b"FINAL":
             return _final_view(job_id, reply[1])
         case b"UNKNOWN":
-            text = f"no job {job_id}: it was never created here, or its result has expired"
-            return JobView(job_id, State.FAILURE, orjson.dumps(text), known=False)
+            return unknown_job(job_id)
     return _open_view(job_id, reply[0] == b"EXPIRED", *(part.decode() for part in reply[1:]))
 
 

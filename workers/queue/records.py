@@ -127,6 +127,12 @@ class JobView:
         return str(orjson.loads(self.result))
 
 
+def unknown_job(job_id: str) -> JobView:
+    """What is said of a job that the queue server does not know (any more)."""
+    text = f"no job {job_id}: it was never created here, or its result has expired"
+    return JobView(job_id, State.FAILURE, orjson.dumps(text), known=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Revocation:
     """The answer to a revoke: how the job ended, and whether this call or an earlier one did it."""

@@ -151,3 +151,17 @@ async def test_twice_and_at_once_is_once(broker: Broker, redis: ArqRedis) -> Non
     assert len(set(views)) == 1
     assert (await broker.statistics([TASK])).totals[f"{TASK}:REVOKED"] == 1
     await assert_nothing_left(redis)
+
+
+async def test_a_job_of_another_owner_is_left_alone(broker: Broker) -> None:
+    await broker.create(new_job("one", owner="ann"))
+    unknown = (await broker.revoke("none", owner="eve")).view
+    waiting = (await broker.revoke("one", owner="eve")).view
+    await claim_one(broker)
+    running = (await broker.revoke("one", owner="eve")).view
+
+    assert (waiting.known, running.known, unknown.known) == (False, False, False)
+    assert waiting.text == unknown.text.replace("none", "one")
+    assert (await broker.read("one")).state is State.STARTED
+    assert (await broker.revoke("one", owner="ann")).accepted
+    assert (await broker.revoke("one", owner="eve")).view.owner == "ann"

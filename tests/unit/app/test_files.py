@@ -11,10 +11,12 @@ from hypothesis import example, given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
+from app.callers import ANONYMOUS, Caller
 from app.errors import ApiError, FileNameError, ForbiddenFileError, NotFoundError
 from app.files import FileStore, stored_name
 from config.settings import Settings
 
+ANN, BOB = Caller("ann"), Caller("bob")
 PREFIX = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_"
 NAMES = st.text(st.sampled_from("a./\\\0\n%é文😀\u202e ") | st.characters(), max_size=300)
 
@@ -60,9 +62,9 @@ def test_a_name_with_a_folder_or_a_control_character_is_refused(name: str) -> No
 
 
 async def test_a_file_is_saved_in_parts_and_found(settings: Settings, store: FileStore) -> None:
-    name = await store.save("a", chunks(b"one ", b"", b"two"))
+    name = await store.save("a", chunks(b"one ", b"", b"two"), ANONYMOUS)
 
-    assert await store.find(name) == settings.files_dir / name
+    assert await store.find(name, ANONYMOUS) == settings.files_dir / name
     assert (settings.files_dir / name).read_bytes() == b"one two"
 
 
@@ -74,9 +76,42 @@ async def test_a_file_of_which_only_a_part_comes_is_not_saved(
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await store.save("a", broken())
+        await store.save("a", broken(), ANONYMOUS)
 
     assert [p for p in settings.files_dir.rglob("*") if p.is_file()] == []
+
+
+async def test_an_upload_is_its_owners_also_after_a_restart(
+    settings: Settings, store: FileStore
+) -> None:
+    name = await store.save("a", chunks(b"x"), ANN)
+    restarted = FileStore(settings)
+
+    assert await restarted.find(name, ANN)
+    assert await restarted.find(name, Caller("eve", sees_all=True))
+    with pytest.raises(NotFoundError, match=f"no file {name}"):
+        await restarted.find(name, BOB)
+
+
+async def test_what_was_not_uploaded_by_a_user_is_everybodys(
+    settings: Settings, store: FileStore
+) -> None:
+    (settings.files_dir / "by a task").write_text("x")
+    anonymous = await store.save("a", chunks(b"x"), ANONYMOUS)
+
+    assert await store.find("by a task", BOB)
+    assert await store.find(anonymous, BOB)
+    assert not settings.owners_dir.exists()
+
+
+async def test_a_record_that_cannot_be_read_lets_nobody_have_the_file(
+    settings: Settings, store: FileStore
+) -> None:
+    name = await store.save("a", chunks(b"x"), ANN)
+    (settings.owners_dir / name).write_bytes(b"\xff")
+
+    with pytest.raises(NotFoundError):
+        await store.find(name, ANN)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +127,7 @@ async def test_a_file_that_may_not_be_found(
     store: FileStore, name: str, error: type[ApiError]
 ) -> None:
     with pytest.raises(error):
-        await store.find(name)
+        await store.find(name, ANONYMOUS)
 
 
 def test_no_name_finds_what_is_not_a_users(settings: Settings, store: FileStore) -> None:
@@ -113,7 +148,7 @@ def test_no_name_finds_what_is_not_a_users(settings: Settings, store: FileStore)
     @example("a/x")
     def check(name: str) -> None:
         try:
-            found = asyncio.run(store.find(name))
+            found = asyncio.run(store.find(name, ANONYMOUS))
         except ApiError:
             return
         assert found in (root / "x", root / "a.é", root / "a" / "x", root / "a" / "a.é")

@@ -17,7 +17,7 @@ STATISTICS = Statistics(
 
 
 def test_workers_are_listed_in_order() -> None:
-    assert worker_status(STATISTICS) == {
+    assert worker_status(STATISTICS.workers) == {
         "online_worker_count": 2,
         "online_workers_list": ["w1", "w2"],
         "worker_details": STATISTICS.workers,

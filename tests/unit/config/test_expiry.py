@@ -69,3 +69,13 @@ def test_one_process_at_a_time_works(settings: Settings) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert remove_expired_files(settings) == 0
     assert remove_expired_files(settings) == 1
+
+
+def test_the_record_of_a_files_owner_goes_with_the_file(settings: Settings) -> None:
+    for name, age in [("old", 2 * AGE), ("new", 1), ("removed", None), ("coming", None)]:
+        if age is not None:
+            _make(settings.files_dir / name, age)
+        _make(settings.owners_dir / name, 1 if name == "coming" else 2 * AGE)
+
+    assert remove_expired_files(settings) == 1
+    assert {path.name for path in settings.owners_dir.iterdir()} == {"new", "coming"}

@@ -1,15 +1,17 @@
 -- Take a job back: it ends as REVOKED at once, whether it waits or runs.
---   ARGV  id, result ttl (ms)
---   ->    {'UNKNOWN'}, or {'FINAL', result}: REVOKED by this call, or whatever it had ended as
+--   ARGV  id, result ttl (ms), owner: whose it has to be, or '' for anybody's
+--   ->    {'UNKNOWN'} also if it is somebody else's, or {'FINAL', result}: REVOKED by this call, or
+--         whatever it had ended as, whosever that is: the result tells
 -- A running attempt is told to stop on its worker's channel, and by its next heartbeat should the
 -- message be lost; its place in a concurrency key stays taken until it has stopped.
-local id, ttl = ARGV[1], ARGV[2]
+local id, ttl, owner = ARGV[1], ARGV[2], ARGV[3]
 local now = clock()
 
 local result = redis.call('GET', RESULT .. id)
 if result then return {'FINAL', result} end
 
 local meta = load_meta(id)
+if owner ~= '' and meta.owner ~= owner then return {'UNKNOWN'} end
 local task = meta.task
 if not task then -- enqueued by an arq client and not started yet: only the job itself knows
   local job = stored_job(id)

@@ -116,8 +116,10 @@ def test_the_states_are_listed(schema: dict[str, Any]) -> None:
 def test_logging_in_is_offered_and_not_required(schema: dict[str, Any]) -> None:
     schemes = schema["components"]["securitySchemes"]
 
-    assert schemes == {"basic": {"type": "http", "scheme": "basic"}}
-    assert schema["security"] == [{"basic": []}, {}]
+    assert schemes == {
+        "basic": {"type": "http", "scheme": "basic"}, "token": {"type": "http", "scheme": "bearer"},
+    }  # fmt: skip
+    assert schema["security"] == [{"basic": []}, {"token": []}, {}]
 
 
 def test_every_path_is_described(schema: dict[str, Any]) -> None:
