@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.accounts import AccountFiles, Accounts
 from app.callers import ANONYMOUS, Caller
 from app.credentials import Bearer, Password, credentials
-from app.errors import ApiError, TooManyTriesError, UnauthorizedError, answer
+from app.errors import ApiError, TooManyRequestsError, TooManyTriesError, UnauthorizedError, answer
 from app.tries import Pace, Tries
 from config.passwords import NOBODYS, matches_hash, matches_plain
 from config.tokens import digest_of
@@ -22,6 +22,9 @@ PACE_AS_A_USER = Pace(burst=10, seconds=6)
 PACE_FROM_AN_ADDRESS = Pace(burst=100, seconds=1)
 HASHES_AT_ONCE = 2  # each takes a core and 19 MiB, or whatever the users file's hashes ask for
 MOST_WAITING = 64  # for a hash; with more the answer would take longer than clients wait
+
+# Whoever keeps the node alive must not take it for dead because others ask much.
+UNLIMITED = frozenset({"/healthz", "/readyz"})
 
 
 class _Memory:
@@ -36,8 +39,8 @@ class _Memory:
 
     def tried(self, name: str, address: str) -> None:
         """Count a try as a failure, until it is known to be none."""
-        self.tries_as.failed((address, name))
-        self.tries_from.failed(address)
+        self.tries_as.count((address, name))
+        self.tries_from.count(address)
 
     def was_right(self, name: str, address: str, digest: bytes) -> Caller:
         """Uncount the try and remember the credentials of this digest."""
@@ -135,9 +138,11 @@ class Door:
 class Authentication:
     """ASGI middleware: no request gets past it without a caller in ``scope["state"]``."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, door: Door, requests_per_second: float) -> None:
+        """``requests_per_second``: of one user, or one address without users; 0 for any number."""
         self._app = app
         self._door = door
+        self._requests = _bucket(requests_per_second) if requests_per_second else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Identify the caller or answer 401 or 429."""
@@ -145,7 +150,10 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         try:
-            caller = await self._door.caller(_authorization(scope), _address(scope))
+            address = _address(scope)
+            caller = await self._door.caller(_authorization(scope), address)
+            if self._requests is not None and scope["path"] not in UNLIMITED:
+                _take(self._requests, address if caller is ANONYMOUS else caller.name)
         except ApiError as error:
             refusal = answer(error.status, str(error), error.headers)
             await refusal(scope, receive, send)
@@ -160,13 +168,24 @@ def _holder(memory: _Memory, shown: Bearer, address: str) -> Caller:
     if caller is not None:
         return caller
     _wait(memory.tries_from, address)
-    memory.tries_from.failed(address)
+    memory.tries_from.count(address)
     raise UnauthorizedError
 
 
 def _wait(tries: Tries, key: object) -> None:
     if (seconds := tries.wait_seconds(key)) > 0:
         raise TooManyTriesError(seconds)
+
+
+def _bucket(requests_per_second: float) -> Tries:
+    """As many at once as may come in a second, then at that pace."""
+    return Tries(Pace(max(1, int(requests_per_second)), 1 / requests_per_second))
+
+
+def _take(requests: Tries, key: str) -> None:
+    if (seconds := requests.wait_seconds(key)) > 0:
+        raise TooManyRequestsError(seconds)
+    requests.count(key)
 
 
 def _heard(verifying: "asyncio.Task[Caller]") -> None:

@@ -15,7 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.logs import event
-from workers.queue.errors import QueueError, QueueUnavailableError, RefusedError
+from workers.queue.errors import (
+    QueueError,
+    QueueUnavailableError,
+    RefusedError,
+    TooManyWaitingError,
+)
 
 log = logging.getLogger("fasttask.app")
 
@@ -41,6 +46,16 @@ class UnauthorizedError(ApiError):
 
 class TooManyTriesError(ApiError):
     """too many wrong passwords; try again later"""
+
+    status = 429
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(math.ceil(wait_seconds))}
+
+
+class TooManyRequestsError(ApiError):
+    """too many requests; send fewer, see MAX_REQUESTS_PER_SECOND"""
 
     status = 429
 
@@ -137,6 +152,7 @@ def install_error_handlers(app: FastAPI) -> None:
     """Make ``app`` answer every exception as JSON."""
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(TooManyWaitingError, _too_many_waiting)
     app.add_exception_handler(QueueUnavailableError, _queue_unavailable)
     app.add_exception_handler(QueueError, _unexpected)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -150,6 +166,10 @@ async def _api_error(_request: Request, error: Exception) -> Response:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     return answer(422, str(error))
+
+
+async def _too_many_waiting(_request: Request, error: Exception) -> Response:
+    return answer(429, str(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 async def _queue_unavailable(request: Request, error: Exception) -> Response:

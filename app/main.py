@@ -56,7 +56,10 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
 
 def _middleware(settings: Settings, door: Door) -> list[Middleware]:
     log = [Middleware(RequestLog)] if settings.debug else []
-    return [*log, Middleware(Authentication, door=door)]
+    return [
+        *log,
+        Middleware(Authentication, door=door, requests_per_second=settings.max_requests_per_second),
+    ]
 
 
 def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec]) -> None:

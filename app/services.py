@@ -41,7 +41,12 @@ async def running_services(
 ) -> AsyncIterator[Services]:
     """The services and their background work, and ``duties`` beside them, until the block ends."""
     redis = connect(settings)
-    broker = Broker(redis, result_expires=settings.result_expires, lease=settings.lease_seconds)
+    broker = Broker(
+        redis,
+        result_expires=settings.result_expires,
+        lease=settings.lease_seconds,
+        most_waiting=settings.max_waiting_jobs,
+    )
     ends = EndOfJobs(redis, gateway=uuid.uuid4().hex)
     jobs = Jobs(broker, ends, settings.heartbeat_seconds)
     background = [

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
 from app.errors import UnsupportedEncodingError
+from config.settings import DEEPEST_JSON
 
 TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 ESCAPED_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
@@ -27,6 +28,7 @@ class StrictRequest(Request):
         """
         if not hasattr(self, "_json"):
             self._json = read_json(await self.body())
+            _refuse_deeper(self._json, self.state.services.settings.max_params_depth)
         return self._json
 
 
@@ -59,6 +61,23 @@ def read_json(body: bytes) -> Any:
     if _has_a_name_twice(body, value):
         raise json.JSONDecodeError("an object has the same name twice", "", 0)
     return exact
+
+
+def _refuse_deeper(value: Any, levels: int) -> None:
+    """Raises json.JSONDecodeError if lists and objects stand in each other deeper than that."""
+    if levels >= DEEPEST_JSON:  # as deep as can be read
+        return
+    layer = [value]
+    for _ in range(levels):
+        layer = [inner for one in layer for inner in _inside(one)]
+    if any(isinstance(one, dict | list) for one in layer):
+        raise json.JSONDecodeError(f"nested deeper than {levels} levels", "", 0)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def refuse_encoded(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""Wrong passwords are counted, so that nobody finds a right one by trying."""
+"""Tries are counted: wrong passwords, so that nobody finds a right one, and requests."""
 
 import time
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class Pace:
 
 
 class Tries:
-    """Who failed how often lately, by any key; the longest quiet is forgotten first.
+    """Who tried how often lately, by any key; the longest quiet is forgotten first.
 
-    A key's number is when all its failures are forgiven: the generic cell rate algorithm of
+    A key's number is when all its tries are forgiven: the generic cell rate algorithm of
     https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm.
     """
 
@@ -25,8 +25,8 @@ class Tries:
         self._pace = pace
         self._forgiven_at: dict[object, float] = {}
 
-    def failed(self, key: object) -> None:
-        """Count a failure."""
+    def count(self, key: object) -> None:
+        """Count a try."""
         now = time.monotonic()
         at = max(now, self._forgiven_at.pop(key, now)) + self._pace.seconds
         self._forgiven_at[key] = at
@@ -34,7 +34,7 @@ class Tries:
             del self._forgiven_at[next(iter(self._forgiven_at))]
 
     def take_back(self, key: object) -> None:
-        """Uncount the last failure: it was none."""
+        """Uncount the last try."""
         if key in self._forgiven_at:
             self._forgiven_at[key] -= self._pace.seconds
 
@@ -46,5 +46,5 @@ class Tries:
         return max(0.0, at - time.monotonic() - (self._pace.burst - 1) * self._pace.seconds)
 
     def forgive(self, key: object) -> None:
-        """Forget the failures of one."""
+        """Forget the tries of one."""
         self._forgiven_at.pop(key, None)

@@ -38,6 +38,8 @@ from config.task_user import TaskUser, find_task_user
 # The longest path that fits into sockaddr_un.sun_path on Linux, less the closing NUL: unix(7).
 LONGEST_SOCKET_PATH = 107
 FEWEST_OPEN_FILES = 32  # a task's process begins with about ten
+# Levels of lists and objects that the reader of request bodies takes.
+DEEPEST_JSON = 200
 SECRET_VARIABLES = ("TASK_QUEUE_PASSWD", "TASK_QUEUE_URL")
 SUPERVISOR_VARIABLE = "FASTTASK_SUPERVISOR_PID"
 
@@ -123,6 +125,9 @@ class Settings(BaseSettings):
     api_host: str = ""  # every address on a master, else loopback
     api_port: Port = 9001
     max_connections: int = Field(4096, ge=16)
+    max_requests_per_second: float = Field(5000, ge=0, allow_inf_nan=False)  # 0: no limit
+    max_waiting_jobs: int = Field(0, ge=0)  # of one user; 0: no limit
+    max_params_depth: int = Field(DEEPEST_JSON, ge=1, le=DEEPEST_JSON)
     request_read_seconds: Seconds = 20
     max_body_bytes: int = Field(16 * 2**20, ge=1024)
     max_upload_bytes: int = Field(4 * 2**30, ge=1024)

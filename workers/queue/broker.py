@@ -10,7 +10,7 @@ from arq.connections import ArqRedis
 
 from workers.queue import keys, scripts
 from workers.queue.connection import LARGE_BYTES, patient_twin
-from workers.queue.errors import KeyReusedError, UnreadableLetterError
+from workers.queue.errors import KeyReusedError, TooManyWaitingError, UnreadableLetterError
 from workers.queue.records import (
     Buried,
     Claim,
@@ -52,9 +52,11 @@ class Broker:
         result_expires: float,
         lease: float = 30.0,
         over_network: bool = False,
+        most_waiting: int = 0,
     ) -> None:
         """``result_expires`` and ``lease`` are seconds.
 
+        ``most_waiting``: how many jobs of one owner may wait at once, 0 for any number.
         ``over_network``: the link may be slow, so large transfers get the time they need.
         """
         self.redis = redis
@@ -62,6 +64,7 @@ class Broker:
         self._large_bytes = LARGE_BYTES if over_network else NOTHING_IS_LARGE
         self._result_ttl_ms = int(result_expires * 1000)
         self._lease_ms = int(lease * 1000)
+        self._most_waiting = most_waiting
         self._rotation = 0
 
     async def running_id(self, wanted: str | None, made: str) -> str:
@@ -92,6 +95,7 @@ class Broker:
 
         Raises:
             KeyReusedError: the idempotency key made a job of another body.
+            TooManyWaitingError: the owner has as many jobs that wait as he may.
         """
         limit = job.concurrency
         places = (
@@ -102,7 +106,7 @@ class Broker:
         once = job.idempotency or Idempotency("", "")
         reply = await self._runner.call(
             scripts.CREATE, job.id, job.task, job.params, job.owner, notify, once.name, once.body,
-            *places,
+            self._most_waiting, *places,
         )  # fmt: skip
         match reply[0]:
             case b"TAKEN":
@@ -111,6 +115,8 @@ class Broker:
                 return _view(reply[1].decode(), reply[2])
             case b"OTHER_BODY":
                 raise KeyReusedError
+            case b"TOO_MANY":
+                raise TooManyWaitingError
         return _new_view(job.id, job.task, job.owner, reply[1])
 
     async def read(self, job_id: str, notify: str = "") -> JobView:

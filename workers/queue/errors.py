@@ -27,6 +27,13 @@ class KeyReusedError(RefusedError):
         super().__init__(self.__doc__)
 
 
+class TooManyWaitingError(RefusedError):
+    """so many of your jobs wait already that no more are taken; see MAX_WAITING_JOBS"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
 class UnreadableLetterError(RefusedError):
     """the parameters of this dead letter are unreadable, so it cannot be replayed"""
 

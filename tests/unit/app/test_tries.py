@@ -20,7 +20,7 @@ def test_a_burst_is_free_and_then_each_try_takes_its_time(clock: list[float]) ->
     counted = Tries(Pace(burst=3, seconds=6))
     for _ in range(3):
         assert counted.wait_seconds("a") == 0
-        counted.failed("a")
+        counted.count("a")
 
     assert counted.wait_seconds("a") == 6
     assert counted.wait_seconds("b") == 0
@@ -28,17 +28,17 @@ def test_a_burst_is_free_and_then_each_try_takes_its_time(clock: list[float]) ->
     assert counted.wait_seconds("a") == 1
     clock[0] += 1
     assert counted.wait_seconds("a") == 0
-    counted.failed("a")
+    counted.count("a")
     assert counted.wait_seconds("a") == 6
     clock[0] += 24
     for _ in range(3):
         assert counted.wait_seconds("a") == 0
-        counted.failed("a")
+        counted.count("a")
 
 
 def test_who_is_forgiven_starts_anew(clock: list[float]) -> None:
     counted = Tries(Pace(burst=1, seconds=6))
-    counted.failed("a")
+    counted.count("a")
     counted.forgive("a")
     counted.forgive("nobody")
 
@@ -52,7 +52,7 @@ def test_the_longest_quiet_is_forgotten_first(
     monkeypatch.setattr(tries, "MOST_REMEMBERED", 3)
     counted = Tries(Pace(burst=1, seconds=6))
     for key in "abcad":
-        counted.failed(key)
+        counted.count(key)
 
     assert clock
     assert [key for key in "abcd" if counted.wait_seconds(key)] == ["a", "c", "d"]
