@@ -10,6 +10,7 @@ from hashlib import blake2b
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.accounts import AccountFiles, Accounts
+from app.audit import AuditLog, failed_login
 from app.callers import ANONYMOUS, Caller
 from app.credentials import Bearer, Password, credentials
 from app.errors import ApiError, TooManyRequestsError, TooManyTriesError, UnauthorizedError, answer
@@ -79,6 +80,14 @@ class Door:
             self._memory = _Memory(accounts)
         return await self._known_or_verified(self._memory, authorization, address)
 
+    def claimed(self, authorization: bytes) -> str:
+        """Which user a client says to be, if there is one: it may have sent anything as a name."""
+        with contextlib.suppress(UnauthorizedError):
+            shown = credentials(authorization)
+            if isinstance(shown, Password) and shown.name in self._files.accounts.users:
+                return shown.name
+        return ""
+
     async def _known_or_verified(
         self, memory: _Memory, authorization: bytes, address: str
     ) -> Caller:
@@ -138,9 +147,12 @@ class Door:
 class Authentication:
     """ASGI middleware: no request gets past it without a caller in ``scope["state"]``."""
 
-    def __init__(self, app: ASGIApp, door: Door, requests_per_second: float) -> None:
+    def __init__(
+        self, app: ASGIApp, door: Door, audit: AuditLog | None, requests_per_second: float
+    ) -> None:
         """``requests_per_second``: of one user, or one address without users; 0 for any number."""
         self._app = app
+        self._audit = audit
         self._door = door
         self._requests = _bucket(requests_per_second) if requests_per_second else None
 
@@ -149,12 +161,15 @@ class Authentication:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        address, authorization = _address(scope), _authorization(scope)
         try:
-            address = _address(scope)
-            caller = await self._door.caller(_authorization(scope), address)
+            caller = await self._door.caller(authorization, address)
             if self._requests is not None and scope["path"] not in UNLIMITED:
                 _take(self._requests, address if caller is ANONYMOUS else caller.name)
         except ApiError as error:
+            # Neither who has not tried yet nor who may not try: they would fill the log.
+            if self._audit and error.status == 401 and authorization is not None:
+                self._audit.add(failed_login(scope, self._door.claimed(authorization)))
             refusal = answer(error.status, str(error), error.headers)
             await refusal(scope, receive, send)
             return

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from app.accounts import AccountFiles
+from app.audit import AuditLog, AuditTrail
 from app.auth import Authentication, Door
 from app.errors import JsonErrors, install_error_handlers
 from app.request_log import RequestLog
@@ -30,11 +31,14 @@ class _Gateway(FastAPI):
 def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
     """The gateway for the tasks ``specs``; its services live as long as its lifespan."""
     accounts = AccountFiles(settings)
+    audit = AuditLog(settings) if settings.audit_log else None
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Services]]:
         async with running_services(settings, accounts.watch()) as services:
             yield {"services": services}
+        if audit is not None:
+            await audit.close()
 
     app = _Gateway(
         title=settings.project_title,
@@ -46,7 +50,7 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        middleware=_middleware(settings, Door(accounts)),
+        middleware=_middleware(settings, Door(accounts), audit),
         max_body_size=settings.max_body_bytes,
     )
     install_error_handlers(app)
@@ -54,12 +58,16 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
     return app
 
 
-def _middleware(settings: Settings, door: Door) -> list[Middleware]:
+def _middleware(settings: Settings, door: Door, audit: AuditLog | None) -> list[Middleware]:
     log = [Middleware(RequestLog)] if settings.debug else []
-    return [
-        *log,
-        Middleware(Authentication, door=door, requests_per_second=settings.max_requests_per_second),
-    ]
+    authentication = Middleware(
+        Authentication,
+        door=door,
+        audit=audit,
+        requests_per_second=settings.max_requests_per_second,
+    )
+    trail = [Middleware(AuditTrail, audit=audit)] if audit is not None else []
+    return [*log, authentication, *trail]
 
 
 def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec]) -> None:

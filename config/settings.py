@@ -142,6 +142,7 @@ class Settings(BaseSettings):
     api_file_upload: bool = True
     api_dead_letters: bool = True
 
+    audit_log: bool = True
     file_cleanup_enabled: bool = True
     file_expiration_seconds: float = Field(
         default_factory=lambda data: max(60, data.get("soft_time_limit", 60) * 10), ge=60
@@ -429,6 +430,11 @@ class Settings(BaseSettings):
     def users_file(self) -> Path:
         """Who may log in: see config/users.py. Missing or empty: everybody."""
         return self.conf_dir / "user_to_passwd.json"
+
+    @property
+    def audit_log_file(self) -> Path:
+        """Who did what: see config/audit.py; mode 0600."""
+        return self.log_dir / "audit.log"
 
     @property
     def owners_dir(self) -> Path:

@@ -7,12 +7,14 @@ command at a time.
 import contextlib
 import fcntl
 import getpass
+import os
 import secrets
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from config.audit import Deed, write_deeds
 from config.errors import ConfigurationError
 from config.passwords import hashed, is_hashed
 from config.settings import Settings
@@ -57,6 +59,7 @@ def set_user(settings: Settings, name: str, tasks: str, admin: bool) -> int:
         f"may run {', '.join(patterns)}")  # fmt: skip
     if made:
         say(f"password {made}", "it is shown this once; what is kept does not tell it")
+    _audit(settings, "set user", name)
     return 0
 
 
@@ -78,6 +81,7 @@ def make_token(settings: Settings, name: str, days: str) -> int:
         write_private(settings.tokens_file, tokens_as_json(added))
     say(f"token {token}", f"it is shown this once; it lets in as {name} {_until(expires)}",
         f"use it as a header: Authorization: Bearer {token}")  # fmt: skip
+    _audit(settings, "make token", name)
     return 0
 
 
@@ -96,6 +100,8 @@ def hash_passwords(settings: Settings) -> int:
             write_private(settings.users_file, users_as_json(users))
     say(f"{len(plain)} passwords hashed in {settings.users_file}" if plain
         else "there are no plain passwords")  # fmt: skip
+    if plain:
+        _audit(settings, "hash passwords", ", ".join(user.name for user in plain))
     return 0
 
 
@@ -106,6 +112,26 @@ def _alone(settings: Settings) -> Iterator[None]:
     with (settings.conf_dir / "users.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _audit(settings: Settings, what: str, about: str) -> None:
+    """Note what was done and has been said already."""
+    if not settings.audit_log:
+        return
+    try:
+        write_deeds(settings, [Deed(_account(), "this machine", what, "done", about)])
+    except OSError as error:
+        raise ConfigurationError(
+            [f"done, but {settings.audit_log_file} cannot be written: {error.strerror}"]
+        ) from None
+
+
+def _account() -> str:
+    """Whose shell this is; by number where accounts have no names, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _tokens(settings: Settings) -> dict[str, Token]:

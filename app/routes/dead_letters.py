@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from app.audit import note
 from app.dependencies import AdminDep, JobsDep
 from app.errors import NotFoundError
 from app.restricted_routes import AdminRoute
@@ -37,9 +38,12 @@ async def dead_letters(jobs: JobsDep, _admin: AdminDep, limit: Limit = 100) -> R
     summary="Run a dead letter again",
     responses={404: {"model": ErrorAnswer, "description": "No such dead letter"}},
 )
-async def replay(request: ReplayRequest, jobs: JobsDep, _admin: AdminDep) -> Response:
+async def replay(
+    request: Request, wanted: ReplayRequest, jobs: JobsDep, _admin: AdminDep
+) -> Response:
     """Queue a new job with the same parameters and owner; the dead letter is dropped."""
-    view = await jobs.replay(request.result_id)
+    note(request, wanted.result_id)
+    view = await jobs.replay(wanted.result_id)
     if view is None:
-        raise NotFoundError(f"no dead letter {request.result_id}")
+        raise NotFoundError(f"no dead letter {wanted.result_id}")
     return job_response(view)

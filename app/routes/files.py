@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 
+from app.audit import note
 from app.dependencies import CallerDep, FilesDep
 from app.routes.tasks import ERRORS
 from app.schemas import ErrorAnswer, UploadAnswer
@@ -54,12 +55,17 @@ async def _upload(request: Request, files: FilesDep, caller: CallerDep) -> Uploa
     refuse_encoded(request)
     upload = Upload(request)
     stored = await files.save(await upload.name(), upload.content(), caller)
+    note(request, stored)
     return UploadAnswer(file_name=stored)
 
 
 async def _download(
-    file_name: Annotated[str, Query(max_length=4096)], files: FilesDep, caller: CallerDep
+    request: Request,
+    file_name: Annotated[str, Query(max_length=4096)],
+    files: FilesDep,
+    caller: CallerDep,
 ) -> FileResponse:
     """A file that you uploaded or that a task wrote; ranges are supported."""
+    note(request, file_name)
     path = await files.find(file_name, caller)
     return FileResponse(path, filename=path.name, headers=SANDBOX)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
+from app.audit import note
 from app.callers import Caller
 from app.dependencies import CallerDep, JobsDep
 from app.idempotency import idempotency
@@ -70,7 +71,7 @@ def _run_endpoint(task: str) -> Callable[..., Any]:
     ) -> Response:
         """Run the task and wait for its result."""
         order = await _order(request, task, params, caller.name, key)
-        return await unless_gone(request, _run(jobs, order))
+        return await unless_gone(request, _run(request, jobs, order))
 
     return run
 
@@ -84,9 +85,9 @@ def _create_endpoint(task: str) -> Callable[..., Any]:
         key: IdempotencyKey = None,
     ) -> Response:
         """Queue the task and answer at once; ask `check` for its result."""
-        return job_response(
-            await jobs.create(await _order(request, task, params, caller.name, key))
-        )
+        view = await jobs.create(await _order(request, task, params, caller.name, key))
+        note(request, view.id)
+        return job_response(view)
 
     return create
 
@@ -114,8 +115,10 @@ async def _check(jobs: Jobs, caller: Caller, job_id: str, wait: float, task: str
     return job_response(await jobs.check(job_id, caller, wait, task))
 
 
-async def _run(jobs: Jobs, order: Order) -> Response:
-    return job_response(await jobs.run(order))
+async def _run(request: Request, jobs: Jobs, order: Order) -> Response:
+    view = await jobs.run(order)
+    note(request, view.id, view.state)
+    return job_response(view)
 
 
 async def _order(

@@ -1,0 +1,123 @@
+"""What callers do, for the audit log: gathered for a moment, then written together by a thread."""
+
+import asyncio
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.callers import Caller
+from config.audit import Deed, write_deeds
+from config.logs import event
+from config.settings import Settings
+
+log = logging.getLogger("fasttask.app")
+
+GATHERED_SECONDS = 0.2  # what a gateway that is killed may lose
+MOST_GATHERED = 100_000  # while the log cannot be written; then the oldest go
+AUDITED = frozenset({"run", "create", "revoke", "upload", "download", "dead_letters"})
+GONE = 499  # the client left before its answer; what logs call it
+FAILED = 500
+ABOUT, OUTCOME = "audit_about", "audit_outcome"  # in the request's state
+
+
+class AuditLog:
+    """The audit log, as the routes' surroundings see it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gathered: deque[Deed] = deque(maxlen=MOST_GATHERED)
+        self._thread = ThreadPoolExecutor(1, "audit")
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_broken = False
+
+    def add(self, deed: Deed) -> None:
+        """Have it written soon."""
+        self._gathered.append(deed)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHERED_SECONDS, self._write_soon)
+
+    async def close(self) -> None:
+        """Write what is left; nothing may be added any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write)
+        self._thread.shutdown()
+
+    def _write_soon(self) -> None:
+        self._timer = None
+        self._thread.submit(self._write)
+
+    def _write(self) -> None:
+        deeds = [self._gathered.popleft() for _ in range(len(self._gathered))]
+        if not deeds:
+            return
+        try:
+            write_deeds(self._settings, deeds)
+            self._is_broken = False
+        except OSError as error:
+            self._gathered.extendleft(reversed(deeds))  # with the next ones again
+            if not self._is_broken:
+                self._is_broken = True
+                event(log, logging.ERROR, "audit_log_cannot_be_written",
+                      path=self._settings.audit_log_file, why=error)  # fmt: skip
+
+
+class AuditTrail:
+    """ASGI middleware behind the authentication: what callers do leaves a line each."""
+
+    def __init__(self, app: ASGIApp, audit: AuditLog) -> None:
+        self._app = app
+        self._audit = audit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, and note what was done and how it ended."""
+        if scope["type"] != "http" or _first_part(scope["path"]) not in AUDITED:
+            await self._app(scope, receive, send)
+            return
+        status = GONE
+
+        async def said(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, said)
+        except Exception:
+            status = FAILED
+            raise
+        finally:
+            self._audit.add(_deed(scope, status))
+
+
+def note(request: Request, about: str, outcome: str = "") -> None:
+    """Say what a request is about, and its outcome if the status does not tell it."""
+    setattr(request.state, ABOUT, about)
+    if outcome:
+        setattr(request.state, OUTCOME, outcome)
+
+
+def failed_login(scope: Scope, claimed: str) -> Deed:
+    """Wrong credentials; ``claimed`` is the user whose they should be, if there is such a user."""
+    return Deed(claimed or "?", _address(scope), "log in", 401)
+
+
+def _first_part(path: str) -> str:
+    return path[1:].partition("/")[0]
+
+
+def _deed(scope: Scope, status: int) -> Deed:
+    state: dict[str, Any] = scope["state"]
+    caller: Caller = state["caller"]
+    what = scope["path"].strip("/").replace("/", " ")
+    result = state.get(OUTCOME, status)
+    return Deed(caller.name, _address(scope), what, result, state.get(ABOUT, ""))
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""

@@ -1,0 +1,69 @@
+"""The audit log: who did what, when, from where and with what result; one JSON object a line.
+
+Never a secret: not what a client sent, but names, ids and results only.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from config.settings import Settings
+
+ROTATED_AT = 10 * 2**20  # bytes, as the other logs
+KEPT = 5  # rotated files, as of the other logs
+LONGEST_TEXT = 300  # characters of a field: some come from clients
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something that somebody did, or tried."""
+
+    who: str  #: the user's name
+    address: str  #: where it came from
+    what: str  #: such as `create add`
+    result: str | int  #: the answer's status, or a word that tells more
+    about: str = ""  #: the id of a job or the name of a file
+    at: float = field(default_factory=time.time)  #: seconds since 1970
+
+    @property
+    def line(self) -> bytes:
+        """It, as it stands in the log."""
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.at))
+        fields = {
+            "time": f"{seconds}.{int(self.at * 1000) % 1000:03d}Z",
+            "who": self.who[:LONGEST_TEXT],
+            "from": self.address,
+            "what": self.what[:LONGEST_TEXT],
+            **({"about": self.about[:LONGEST_TEXT]} if self.about else {}),
+            "result": self.result,
+        }
+        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def write_deeds(settings: Settings, deeds: Iterable[Deed]) -> None:
+    """Append to the audit log, whatever other processes do so at the same time.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    log = settings.audit_log_file
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (settings.fasttask_files_dir / "audit.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if log.exists() and log.stat().st_size >= ROTATED_AT:
+            _rotate(log)
+        descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(b"".join(deed.line for deed in deeds))
+
+
+def _rotate(log: Path) -> None:
+    for number in range(KEPT, 0, -1):
+        older = log.with_name(f"{log.name}.{number - 1}") if number > 1 else log
+        if older.exists():
+            older.replace(log.with_name(f"{log.name}.{number}"))
