@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from config.ownership import give_to_owner_of
 from config.settings import Settings
 
 ROTATED_AT = 10 * 2**20  # bytes, as the other logs
@@ -54,11 +55,13 @@ def write_deeds(settings: Settings, deeds: Iterable[Deed]) -> None:
     log = settings.audit_log_file
     log.parent.mkdir(parents=True, exist_ok=True)
     with (settings.fasttask_files_dir / "audit.lock").open("w") as lock:
+        give_to_owner_of(settings.fasttask_files_dir, lock.fileno())
         fcntl.flock(lock, fcntl.LOCK_EX)
         if log.exists() and log.stat().st_size >= ROTATED_AT:
             _rotate(log)
         descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "ab") as file:
+            give_to_owner_of(log.parent, descriptor)
             file.write(b"".join(deed.line for deed in deeds))
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from config.audit import Deed, write_deeds
 from config.errors import ConfigurationError
+from config.ownership import give_to_owner_of
 from config.passwords import hashed, is_hashed
 from config.settings import Settings
 from config.tokens import (
@@ -110,6 +111,7 @@ def _alone(settings: Settings) -> Iterator[None]:
     """While this lasts no other of these commands changes the files."""
     make_folders(settings)
     with (settings.conf_dir / "users.lock").open("w") as lock:
+        give_to_owner_of(settings.conf_dir, lock.fileno())
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from config.errors import ConfigurationError
+from config.ownership import give_to_owner_of
 
 
 def write_private(path: Path, content: str | bytes) -> None:
@@ -25,6 +26,7 @@ def _write_then_rename(path: Path, data: bytes) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            give_to_owner_of(path.parent, descriptor)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

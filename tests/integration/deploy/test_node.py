@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from config.passwords import hashed
 from config.settings import PROJECT_ROOT
 from deploy.node import running_pid
 from deploy.parts import parts_of_node
@@ -188,9 +189,11 @@ def test_an_interrupted_start_leaves_nothing(commands: Callable[..., Commands]) 
     assert running_pid(node.settings) is None
 
 
-def test_with_users_the_node_is_tried_as_one_of_them(commands: Callable[..., Commands]) -> None:
+def test_with_users_the_node_is_tried_with_its_own_token(
+    commands: Callable[..., Commands],
+) -> None:
     node = commands()
-    node.settings.users_file.write_text(json.dumps({"Zoë": "pä:ss"}))
+    node.settings.users_file.write_text(json.dumps({"Zoë": hashed("pä:ss")}))
     assert "-> {" in started(node)
     context = ssl.create_default_context(cafile=str(node.settings.ssl_certfile))
     url = f"https://localhost:{node.settings.api_port}/readyz"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import stat
 import sys
 import time
@@ -155,3 +156,17 @@ def test_a_broken_file_is_not_written_over(node: Callable[..., Settings]) -> Non
             command()
 
     assert settings.users_file.read_text() == '{"a": '
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_makes_belongs_to_the_nodes_account(node: Callable[..., Settings]) -> None:
+    settings = node()
+    for folder in (settings.conf_dir, settings.log_dir, settings.fasttask_files_dir):
+        os.chown(folder, 10001, 10002)
+    set_user(settings, "a", "", False)
+    make_token(settings, "a", "")
+
+    made = [*settings.conf_dir.iterdir(), *settings.log_dir.iterdir(),
+            settings.fasttask_files_dir / "audit.lock"]  # fmt: skip
+    assert len(made) == 5
+    assert {(file.stat().st_uid, file.stat().st_gid) for file in made} == {(10001, 10002)}
