@@ -153,8 +153,11 @@ def _asked_for() -> str:
         password = getpass.getpass("password (empty: one is made): ")
         if password and getpass.getpass("the same again: ") != password:
             raise ConfigurationError(["the two are not the same; nothing was changed"])
-    if password and (len(password) < LEAST_CHARACTERS or is_hashed(password)):
-        raise ConfigurationError([f"a password has {LEAST_CHARACTERS} characters at least"])
+    too_short = len(password) < LEAST_CHARACTERS
+    if password and (too_short or is_hashed(password) or not password.isprintable()):
+        raise ConfigurationError(
+            [f"a password has {LEAST_CHARACTERS} characters at least, all of them printable"]
+        )
     return password
 
 

@@ -209,7 +209,7 @@ def test_a_users_file_that_is_broken_is_named_before_the_start(
     node.settings.users_file.write_text("{")
     up = node("up")
     assert up.returncode == 1
-    assert "user_to_passwd.json cannot be read" in up.stdout
+    assert "user_to_passwd.json: it cannot be read" in up.stdout
     assert running_pid(node.settings) is None
 
 
