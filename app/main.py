@@ -9,7 +9,8 @@ from starlette.types import ASGIApp
 
 from app.accounts import AccountFiles
 from app.audit import AuditLog, AuditTrail
-from app.auth import Authentication, Door
+from app.auth import Authentication
+from app.door import Door
 from app.errors import JsonErrors, install_error_handlers
 from app.request_log import RequestLog
 from app.routes import checks, dead_letters, health, revoke, status

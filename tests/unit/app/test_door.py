@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from app.accounts import AccountFiles
-from app.auth import Door
 from app.callers import Caller
+from app.door import Door
 from app.errors import ApiError, UnauthorizedError
 from config import passwords
 from config.passwords import hashed
@@ -299,7 +299,7 @@ def test_a_known_credential_is_not_hashed_again(
     path.write_text(json.dumps({"a": hashed("one")}))
     users = read()
     assert is_in(users, header("a", "one"))
-    monkeypatch.setattr("app.auth.matches_hash", lambda *_: pytest.fail("it was hashed again"))
+    monkeypatch.setattr("app.door.matches_hash", lambda *_: pytest.fail("it was hashed again"))
 
     assert is_in(users, header("a", "one"))
 
@@ -315,7 +315,7 @@ def test_an_unknown_user_costs_a_hash_too(
         compared.append(password)
         return passwords.matches_hash(stored, password)
 
-    monkeypatch.setattr("app.auth.matches_hash", matches)
+    monkeypatch.setattr("app.door.matches_hash", matches)
     for name, password in [("a", "1"), ("nobody", "2"), ("b", "3"), ("b", "two"), ("a", "one")]:
         is_in(users, header(name, password))
 
@@ -338,7 +338,7 @@ async def test_hashing_leaves_the_loop_alone_and_takes_two_cores_at_most(
         threads.add(threading.current_thread().name)
         return passwords.matches_hash(stored, password)
 
-    monkeypatch.setattr("app.auth.matches_hash", matches)
+    monkeypatch.setattr("app.door.matches_hash", matches)
     await asyncio.gather(
         *(door.caller(header("a", f"{n}"), f"address{n}") for n in range(8)),
         return_exceptions=True,
