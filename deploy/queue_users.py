@@ -23,9 +23,10 @@ CLIENTS = ("+@connection", "-@admin", "-@dangerous")
 OF_PARTS = ("evalsha", "script|load", "blpop", "subscribe", "unsubscribe")
 OF_ARQ = ("watch", "unwatch", "multi", "exec", "discard", "psetex")
 OF_SCRIPTS = (
-    "copy", "decr", "del", "exists", "expire", "get", "hdel", "hgetall", "hincrby", "hmget", "hset",
-    "incr", "llen", "lpush", "persist", "pexpire", "pttl", "publish", "set", "time", "zadd",
-    "zcard", "zcount", "zpopmin", "zrange", "zrangebyscore", "zrank", "zrem", "zremrangebyscore",
+    "copy", "decr", "del", "exists", "expire", "get", "hdel", "hget", "hgetall", "hincrby", "hmget",
+    "hset", "incr", "llen", "lpop", "lpush", "persist", "pexpire", "pttl", "publish",
+    "rpush", "set", "time", "zadd", "zcard", "zcount",
+    "zpopmin", "zrange", "zrangebyscore", "zrank", "zrem", "zremrangebyscore",
     "zrevrangebyscore", "zscore",
 )  # fmt: skip
 ADMIN = ("on", "~*", "&*", "+@all")
