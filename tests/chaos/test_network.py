@@ -24,7 +24,7 @@ async def one_job(setting: Setting) -> Outcome:
 
 
 async def test_a_worker_in_a_namespace_runs_jobs() -> None:
-    setting = Scenario("8", "", "", False, one_job).setting(1, 1, 3, 0.5)
+    setting = Scenario("8", "", "", False, False, one_job).setting(1, 1, 3, 0.5)
     outcome = await one_job(setting)
     assert outcome.holds, outcome
     assert outcome.jobs == 4

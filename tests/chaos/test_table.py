@@ -31,7 +31,7 @@ async def test_a_scenario_that_breaks_down_does_not_hold(
     async def play(_setting: Setting) -> Outcome:
         raise ValueError("no such thing")
 
-    scenario = Scenario("1", "name", "bound", False, play)
+    scenario = Scenario("1", "name", "bound", False, False, play)
     outcome = await played(scenario, scenario.setting(1, 1, 3, 0.5))
 
     assert not outcome.holds
