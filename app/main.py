@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from app.accounts import AccountFiles
 from app.audit import AuditLog, AuditTrail
 from app.auth import Authentication
+from app.direct import DirectRouter, DirectRoutes
 from app.door import Door
 from app.errors import JsonErrors, install_error_handlers
 from app.request_log import RequestLog
@@ -72,10 +73,14 @@ def _middleware(settings: Settings, door: Door, audit: AuditLog | None) -> list[
 
 
 def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec]) -> None:
+    direct: DirectRoutes = {}
     for spec in specs.values():
-        app.include_router(task_router(spec, settings))
+        router, of_task = task_router(spec, settings)
+        app.include_router(router)
+        direct |= of_task
     if settings.api_check:
         app.include_router(checks.router)
+        direct |= checks.DIRECT
     if settings.api_revoke:
         app.include_router(revoke.router)
     app.include_router(files_router(settings))
@@ -85,3 +90,4 @@ def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec])
         app.include_router(dead_letters.router)
     app.include_router(health.router)
     add_docs(app, settings)
+    app.router.middleware_stack = DirectRouter(app.router.middleware_stack, direct)

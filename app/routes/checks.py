@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.dependencies import CallerDep, JobsDep
+from app.direct import DirectRoutes, read_wait
 from app.errors import NotFoundError
-from app.routes.tasks import ERRORS, Wait, check_job
+from app.routes.tasks import ERRORS, LONGEST_ID, LONGEST_WAIT, Wait, check_job
 from app.schemas import JobRecord
 
 router = APIRouter(tags=["jobs"], responses=ERRORS)
@@ -15,13 +15,21 @@ router = APIRouter(tags=["jobs"], responses=ERRORS)
 @router.get("/check/{job_id}", response_model=JobRecord, summary="Check any job by its id")
 async def check(
     request: Request,
-    jobs: JobsDep,
-    caller: CallerDep,
-    job_id: Annotated[str, Path(max_length=256)],
+    job_id: Annotated[str, Path(max_length=LONGEST_ID)],
     wait: Wait = 0,
     result_id: Annotated[str | None, Query(include_in_schema=False)] = None,
 ) -> Response:
     """How a job stands, whatever its task."""
     if result_id is not None:  # it was meant for /check/{task}
         raise NotFoundError(f"no task {job_id} here")
-    return await check_job(request, jobs, caller, job_id, wait)
+    return await check_job(request, job_id, wait)
+
+
+async def _check_directly(request: Request) -> Response | None:
+    job_id, wait = request.scope["path"].rpartition("/")[2], read_wait(request, LONGEST_WAIT)
+    if wait is None or not 0 < len(job_id) <= LONGEST_ID:
+        return None
+    return await check(request, job_id, wait)
+
+
+DIRECT: DirectRoutes = {("GET", "/check/"): _check_directly}

@@ -1,16 +1,16 @@
 """`/run/{task}`, `/create/{task}` and `/check/{task}` of one task."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 
 from app.audit import note
-from app.callers import Caller
-from app.dependencies import CallerDep, JobsDep
+from app.dependencies import caller_of, jobs_of
+from app.direct import Direct, DirectRoutes, read_params, read_wait
 from app.idempotency import idempotency
-from app.jobs import Jobs, Order
+from app.jobs import Order
 from app.patience import unless_gone
 from app.restricted_routes import TaskRoute
 from app.schemas import ErrorAnswer, job_response, record_model, request_model
@@ -23,8 +23,11 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     503: {"model": ErrorAnswer, "description": "The queue server is away; see Retry-After"},
 }
 LONGEST_WAIT = 3600  # seconds
+LONGEST_ID = 256
 
-ResultId = Annotated[str, Query(description="The job's id", max_length=256)]
+Endpoint = Callable[..., Awaitable[Response]]
+
+ResultId = Annotated[str, Query(description="The job's id", max_length=LONGEST_ID)]
 Wait = Annotated[
     float,
     Query(ge=0, le=LONGEST_WAIT, description="Seconds to hold the answer until the job ends"),
@@ -42,50 +45,60 @@ IdempotencyKey = Annotated[
 ]
 
 
-def task_router(spec: TaskSpec, settings: Settings) -> APIRouter:
-    """The routes of one task that are switched on."""
+def task_router(spec: TaskSpec, settings: Settings) -> tuple[APIRouter, DirectRoutes]:
+    """The routes of one task that are switched on, and how plain requests to them are answered."""
     router = APIRouter(tags=[spec.name], route_class=TaskRoute, responses=ERRORS)
     record, params = record_model(spec), request_model(spec)
-    if settings.api_run:
-        router.post(f"/run/{spec.name}", response_model=record, summary=f"Run {spec.name}")(
-            _taking(params, _run_endpoint(spec.name))
-        )
-    if settings.api_create:
-        router.post(f"/create/{spec.name}", response_model=record, summary=f"Create {spec.name}")(
-            _taking(params, _create_endpoint(spec.name))
-        )
+    direct: DirectRoutes = {}
+    for name, is_on, make in (
+        ("run", settings.api_run, _run_endpoint),
+        ("create", settings.api_create, _create_endpoint),
+    ):
+        path, endpoint = f"/{name}/{spec.name}", make(spec.name)
+        if is_on:
+            summary = f"{name.capitalize()} {spec.name}"
+            router.post(path, response_model=record, summary=summary)(_taking(params, endpoint))
+            direct["POST", path] = _direct_order(spec.name, params, endpoint)
     if settings.api_check:
-        router.get(f"/check/{spec.name}", response_model=record, summary=f"Check {spec.name}")(
-            _check_endpoint(spec.name)
-        )
-    return router
+        path, endpoint = f"/check/{spec.name}", _check_endpoint(spec.name)
+        router.get(path, response_model=record, summary=f"Check {spec.name}")(endpoint)
+        direct["GET", path] = _direct_check(spec.name, endpoint)
+    return router, direct
+
+
+def _direct_order(task: str, model: type[BaseModel], endpoint: Endpoint) -> Direct:
+    async def direct(request: Request) -> Response | None:
+        may_run = caller_of(request).may_run(task)
+        params = await read_params(request, model) if may_run else None
+        return await endpoint(params, request) if params is not None else None
+
+    return direct
+
+
+def _direct_check(task: str, endpoint: Endpoint) -> Direct:
+    async def direct(request: Request) -> Response | None:
+        job_id = request.query_params.get("result_id")
+        wait = read_wait(request, LONGEST_WAIT, others=1)
+        if job_id is None or wait is None or len(job_id) > LONGEST_ID:
+            return None
+        return await endpoint(request, job_id, wait) if caller_of(request).may_run(task) else None
+
+    return direct
 
 
 def _run_endpoint(task: str) -> Callable[..., Any]:
-    async def run(
-        params: BaseModel,
-        request: Request,
-        jobs: JobsDep,
-        caller: CallerDep,
-        key: IdempotencyKey = None,
-    ) -> Response:
+    async def run(params: BaseModel, request: Request, key: IdempotencyKey = None) -> Response:
         """Run the task and wait for its result."""
-        order = await _order(request, task, params, caller.name, key)
-        return await unless_gone(request, _run(request, jobs, order))
+        order = await _order(request, task, params, key)
+        return await unless_gone(request, _run(request, order))
 
     return run
 
 
 def _create_endpoint(task: str) -> Callable[..., Any]:
-    async def create(
-        params: BaseModel,
-        request: Request,
-        jobs: JobsDep,
-        caller: CallerDep,
-        key: IdempotencyKey = None,
-    ) -> Response:
+    async def create(params: BaseModel, request: Request, key: IdempotencyKey = None) -> Response:
         """Queue the task and answer at once; ask `check` for its result."""
-        view = await jobs.create(await _order(request, task, params, caller.name, key))
+        view = await jobs_of(request).create(await _order(request, task, params, key))
         note(request, view.id)
         return job_response(view)
 
@@ -93,40 +106,35 @@ def _create_endpoint(task: str) -> Callable[..., Any]:
 
 
 def _check_endpoint(task: str) -> Callable[..., Any]:
-    async def check(
-        request: Request, jobs: JobsDep, caller: CallerDep, result_id: ResultId, wait: Wait = 0
-    ) -> Response:
+    async def check(request: Request, result_id: ResultId, wait: Wait = 0) -> Response:
         """How a job of this task stands."""
-        return await check_job(request, jobs, caller, result_id, wait, task)
+        return await check_job(request, result_id, wait, task)
 
     return check
 
 
-async def check_job(
-    request: Request, jobs: Jobs, caller: Caller, job_id: str, wait: float, task: str = ""
-) -> Response:
+async def check_job(request: Request, job_id: str, wait: float, task: str = "") -> Response:
     """The job record of ``job_id``, after up to ``wait`` seconds."""
     if not wait:
-        return job_response(await jobs.look(job_id, caller, task))
-    return await unless_gone(request, _check(jobs, caller, job_id, wait, task))
+        return job_response(await jobs_of(request).look(job_id, caller_of(request), task))
+    return await unless_gone(request, _check(request, job_id, wait, task))
 
 
-async def _check(jobs: Jobs, caller: Caller, job_id: str, wait: float, task: str) -> Response:
-    return job_response(await jobs.check(job_id, caller, wait, task))
+async def _check(request: Request, job_id: str, wait: float, task: str) -> Response:
+    return job_response(await jobs_of(request).check(job_id, caller_of(request), wait, task))
 
 
-async def _run(request: Request, jobs: Jobs, order: Order) -> Response:
-    view = await jobs.run(order)
+async def _run(request: Request, order: Order) -> Response:
+    view = await jobs_of(request).run(order)
     note(request, view.id, view.state)
     return job_response(view)
 
 
-async def _order(
-    request: Request, task: str, params: BaseModel, user: str, key: str | None
-) -> Order:
+async def _order(request: Request, task: str, params: BaseModel, key: str | None) -> Order:
     body = params.model_dump_json(
         exclude={CONCURRENCY_FIELD}, by_alias=False, exclude_computed_fields=True
     )
+    user = caller_of(request).name
     once = idempotency(user, task, key, await request.json()) if key is not None else None
     return Order(task, body.encode(), user, getattr(params, CONCURRENCY_FIELD), once)
 

@@ -45,12 +45,8 @@ BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 class _Call:
     script: Script
     arguments: tuple[bytes | int | float, ...]
+    size: int  #: of its arguments, in bytes
     reply: asyncio.Future[Any]
-
-    @property
-    def size(self) -> int:
-        """Its arguments, in bytes."""
-        return sum(len(a) for a in self.arguments if isinstance(a, bytes))
 
 
 _Bundle = list[_Call]  # calls of one script that go as one command
@@ -89,8 +85,9 @@ class ScriptRunner:
         except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
             raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        size = sum(len(a) for a in encoded if isinstance(a, bytes))
         try:
-            return await self._answer(_Call(script, encoded, reply))
+            return await self._answer(_Call(script, encoded, size, reply))
         except QueueUnavailableError:
             self._out_of_reach_at = time.monotonic()
             raise
@@ -102,12 +99,11 @@ class ScriptRunner:
         self._waiting.append(call)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
+        alarm = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT, _give_up, call)
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                return await call.reply
-        except TimeoutError:
-            text = f"{call.script.name}: no answer within {ANSWER_TIMEOUT} s"
-            raise QueueUnavailableError(text) from None
+            return await call.reply
+        finally:
+            alarm.cancel()
 
     def _start_alone(self, call: _Call) -> None:
         sending = asyncio.create_task(self._send_alone(call))
@@ -173,6 +169,11 @@ def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:
                 growing[call.script.name] = bundle
         bundle.append(call)
     return bundles
+
+
+def _give_up(call: _Call) -> None:
+    text = f"{call.script.name}: no answer within {ANSWER_TIMEOUT} s"
+    _settle(call, QueueUnavailableError(text))
 
 
 def _settle_all(bundle: _Bundle, reply: Any) -> None:

@@ -1,0 +1,88 @@
+"""The routes that carry the load, for plain requests: found by one look, read in one go.
+
+FastAPI describes these routes, and serves whatever is unusual about a request: what is invalid, in
+another encoding, has a header that matters. A plain one is read here by the same models, and
+answered by the same endpoint. Looking at one route after the other and resolving dependencies would
+take as long as all the rest, and the longer the more tasks there are.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.strict_json import StrictRequest
+
+JSON = b"application/json"
+SECONDS = re.compile(r"\d{1,4}(\.\d{1,6})?")
+
+Direct = Callable[[Request], Awaitable[Response | None]]  # None: this is not a plain request
+DirectRoutes = dict[tuple[str, str], Direct]  # (method, path) -> who answers
+
+
+class DirectRouter:
+    """ASGI middleware in front of FastAPI's router."""
+
+    def __init__(self, app: ASGIApp, routes: Mapping[tuple[str, str], Direct]) -> None:
+        """A path in ``routes`` that ends with a slash stands for all that are one part longer."""
+        self._app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a plain request, and leave all others to FastAPI, their bodies unread."""
+        direct = self._find(scope) if scope["type"] == "http" else None
+        if direct is None:
+            await self._app(scope, receive, send)
+            return
+        request = _Rereadable(scope, receive)
+        response = await direct(request)
+        if response is None:
+            await self._app(scope, request.reread, send)
+        else:
+            await response(scope, receive, send)
+
+    def _find(self, scope: Scope) -> Direct | None:
+        method, path = scope["method"], scope["path"]
+        return self._routes.get((method, path)) or self._routes.get(
+            (method, path[: path.rfind("/") + 1])
+        )
+
+
+class _Rereadable(StrictRequest):
+    """A request whose body another reader can be given."""
+
+    async def reread(self) -> Message:
+        """ASGI's receive, with the body again if it was read."""
+        if not hasattr(self, "_body"):
+            return await self.receive()
+        body = self._body
+        del self._body
+        self._stream_consumed = False
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def read_params(request: Request, model: type[BaseModel]) -> BaseModel | None:
+    """The body of a plain request as ``model``; None if it is not a valid one."""
+    if not _is_plain_json(request.scope):
+        return None
+    try:
+        return model.model_validate(await request.json())
+    except ValueError:
+        return None
+
+
+def read_wait(request: Request, longest: float, others: int = 0) -> float | None:
+    """The query's `wait`, 0 without one; None if it is odd or stands among more than ``others``."""
+    query = request.query_params
+    wait = query.get("wait", "0")
+    if len(query.multi_items()) != others + ("wait" in query) or not SECONDS.fullmatch(wait):
+        return None
+    return seconds if (seconds := float(wait)) <= longest else None
+
+
+def _is_plain_json(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    unusual = b"content-encoding" in headers or b"idempotency-key" in headers
+    return not unusual and headers.get(b"content-type", b"").partition(b";")[0] == JSON
