@@ -1,0 +1,105 @@
+"""Plain requests are answered directly; all others reach FastAPI as they came."""
+
+from typing import Any
+
+import pytest
+from fastapi import Request, Response
+from pydantic import BaseModel
+from starlette.types import Message, Receive, Scope, Send
+
+from app.direct import DirectRouter, read_params, read_wait
+
+JSON = (b"content-type", b"application/json")
+
+
+class Params(BaseModel):
+    number: int
+
+
+class Services:
+    """As much of the gateway's services as reading a body needs."""
+
+    class settings:
+        max_params_depth = 200
+
+
+async def fastapi(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stands for FastAPI: tells what body it got."""
+    await Response(b"fastapi " + await Request(scope, receive).body())(scope, receive, send)
+
+
+async def direct(request: Request) -> Response | None:
+    params = await read_params(request, Params)
+    return Response(f"direct {params.number}") if isinstance(params, Params) else None
+
+
+async def answer(path: str, body: bytes = b"", *headers: tuple[bytes, bytes]) -> str:
+    router = DirectRouter(fastapi, {("POST", "/run/it"): direct, ("POST", "/by/"): direct})
+    pieces: list[Message] = [
+        {"type": "http.request", "body": body[:5], "more_body": True},
+        {"type": "http.request", "body": body[5:], "more_body": False},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return pieces.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    state: dict[str, Any] = {"services": Services}
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "state": state}
+    await router(scope, receive, send)
+    return str(sent[1]["body"].decode())
+
+
+@pytest.mark.parametrize("path", ["/run/it", "/by/any-id"])
+@pytest.mark.parametrize("kind", [b"application/json", b"application/json; charset=utf-8"])
+async def test_a_plain_request_is_answered_directly(path: str, kind: bytes) -> None:
+    assert await answer(path, b'{"number": 1}', (b"content-type", kind)) == "direct 1"
+
+
+@pytest.mark.parametrize("path", ["/run/it/", "/run/other", "/by/a/b", "/by", "/"])
+async def test_other_paths_are_not(path: str) -> None:
+    assert (await answer(path, b'{"number": 1}', JSON)).startswith("fastapi")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b'{"number": "x"}', [JSON]),
+        (b'{"number": 1', [JSON]),
+        (b'{"number": NaN}', [JSON]),
+        (b"", [JSON]),
+        (b'{"number": 1}', []),
+        (b'{"number": 1}', [(b"content-type", b"text/plain")]),
+        (b'{"number": 1}', [JSON, (b"content-encoding", b"gzip")]),
+        (b'{"number": 1}', [JSON, (b"idempotency-key", b"k")]),
+    ],
+)
+async def test_what_is_unusual_reaches_fastapi_whole(
+    body: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    assert await answer("/run/it", body, *headers) == f"fastapi {body.decode()}"
+
+
+@pytest.mark.parametrize(
+    ("query", "others", "wait"),
+    [
+        (b"", 0, 0.0),
+        (b"wait=30", 0, 30.0),
+        (b"wait=0.5&result_id=x", 1, 0.5),
+        (b"result_id=x", 1, 0.0),
+        (b"wait=3601", 0, None),
+        (b"wait=nan", 0, None),
+        (b"wait=-1", 0, None),
+        (b"wait=1_0", 0, None),
+        (b"wait=", 0, None),
+        (b"wait=1&wait=2", 0, None),
+        (b"wait=1&more=2", 0, None),
+        (b"result_id=x&result_id=y", 1, None),
+    ],
+)
+def test_a_wait_is_read_or_left_to_fastapi(query: bytes, others: int, wait: float | None) -> None:
+    request = Request({"type": "http", "query_string": query, "headers": []})
+    assert read_wait(request, 3600, others) == wait
