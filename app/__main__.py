@@ -1,7 +1,7 @@
-"""Serve the API: ``python -m app``.
+"""Serve the API with UVICORN_WORKERS processes: ``python -m app``.
 
-The supervisor opens the listening socket and hands it to every API process as standard input, so
-that one that is replaced loses no connection that waits. Without such a socket one is opened here.
+The supervisor opens the listening socket and hands it over as standard input, so that a process
+that is replaced loses no connection that waits. Without such a socket one is opened here.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from app.certificate import LiveCertificate
 from app.connections import Connection, Loop, Senders
 from app.main import create_app
+from app.processes import ApiProcesses
 from app.security_headers import security_headers
 from config.errors import ConfigurationError
 from config.logs import configure_logging, event
@@ -40,12 +41,19 @@ def main() -> int:
             event(log, logging.ERROR, "cannot_start", why=line)
         return 1
     die_with_parent(parent=supervisor_pid())
-    with asyncio.Runner(loop_factory=lambda: Loop(settings.request_read_seconds)) as runner:
-        runner.run(_serve(app, settings))
+    serve = partial(_serve, app, settings, listening_socket(settings))
+    if settings.uvicorn_workers > 1:
+        return ApiProcesses(settings.uvicorn_workers, serve).run()
+    serve()
     return 0
 
 
-async def _serve(app: FastAPI, settings: Settings) -> None:
+def _serve(app: FastAPI, settings: Settings, listening: socket.socket) -> None:
+    with asyncio.Runner(loop_factory=lambda: Loop(settings.request_read_seconds)) as runner:
+        runner.run(_serve_until_told(app, settings, listening))
+
+
+async def _serve_until_told(app: FastAPI, settings: Settings, listening: socket.socket) -> None:
     certificate = LiveCertificate(settings)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -63,7 +71,7 @@ async def _serve(app: FastAPI, settings: Settings) -> None:
     )
     watching = asyncio.create_task(certificate.watch())
     try:
-        await server.serve(sockets=[listening_socket(settings)])
+        await server.serve(sockets=[listening])
     finally:
         watching.cancel()
 

@@ -6,6 +6,7 @@ rotates them. Logs of libraries come out in the same form.
 
 import functools
 import logging
+import os
 import sys
 import threading
 import time
@@ -45,6 +46,7 @@ class GatheringHandler(logging.Handler):
         self._lines: list[str] = []
         self._there_are_some = threading.Event()
         self._writer: threading.Thread | None = None
+        os.register_at_fork(after_in_child=self._begin_anew)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Part of logging.Handler; called with its lock held."""
@@ -64,6 +66,10 @@ class GatheringHandler(logging.Handler):
             sys.stderr.flush()
         finally:
             self.release()
+
+    def _begin_anew(self) -> None:
+        """In a fork: the thread is not there, and what was gathered is the other's to write."""
+        self._lines, self._there_are_some, self._writer = [], threading.Event(), None
 
     def _start_writer(self) -> threading.Thread:
         writer = threading.Thread(target=self._write_soon, name="log", daemon=True)

@@ -141,17 +141,15 @@ def _worker(settings: Settings) -> Section:
 
 
 def _api(settings: Settings) -> Section:
-    """API processes that share one listening socket, which the supervisor holds for them."""
-    part = _part("app", settings.log_dir / "api")
+    """The API, whose listening socket the supervisor holds for it."""
     return {
-        **part,
-        # A file of its own for each: several writers of one would rotate it under each other.
-        "stdout_logfile": f"{part['stdout_logfile']}_%(process_num)d.log",
-        "process_name": "%(program_name)s_%(process_num)d",
-        "numprocs": str(settings.uvicorn_workers),
+        **_part("app", settings.log_dir / "api.log"),
         "socket": f"tcp://{settings.api_host}:{settings.api_port}",
         "priority": API,
         "stopwaitsecs": str(API_STOP_SECONDS),
+        # Its first process sees to the others.
+        "stopasgroup": "false",
+        "killasgroup": "false",
     }
 
 

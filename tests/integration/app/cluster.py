@@ -257,6 +257,7 @@ class Cluster:
             "SSL_KEYFILE": self._certificate.key_file,
             "SSL_CERTFILE": self._certificate.file,
             "TASK_QUEUE_URL": self.queue.url,
+            "UVICORN_WORKERS": 1,
             **settings,
         }
         return {**inherited, **{k: str(v) for k, v in given.items()}}

@@ -72,7 +72,7 @@ def test_status_shows_the_parts(commands: Callable[..., Commands]) -> None:
     status = node("status")
     assert status.returncode == 0
     shown = {line.split()[0] for line in status.stdout.splitlines() if " process " in line}
-    assert {"queue", "worker", "api_0"} <= shown
+    assert {"queue", "worker", "api"} <= shown
     assert f"FILES_DIR={node.settings.files_dir}" in status.stdout
 
 
@@ -97,7 +97,7 @@ def test_the_parts_stop_in_order(commands: Callable[..., Commands]) -> None:
     stops = [
         line.split("stopped: ")[1].split()[0] for line in log.splitlines() if "stopped:" in line
     ]
-    assert stops == ["api_0", "worker", "queue", "queue_sync"]
+    assert stops == ["api", "worker", "queue", "queue_sync"]
 
 
 def test_all_parts_die_with_a_killed_supervisor_and_the_node_comes_back(
@@ -113,7 +113,7 @@ def test_all_parts_die_with_a_killed_supervisor_and_the_node_comes_back(
     assert "-> {" in started(node)
 
 
-@pytest.mark.parametrize("part", ["queue", "worker", "api_0"])
+@pytest.mark.parametrize("part", ["queue", "worker", "api"])
 def test_a_killed_part_comes_back(commands: Callable[..., Commands], part: str) -> None:
     node = commands()
     started(node)
@@ -162,7 +162,7 @@ def test_a_part_that_keeps_ending_ends_the_start(commands: Callable[..., Command
     broken_part(node, "app", "raise RuntimeError('out of order')")
     up = node("up")
     assert up.returncode == 1
-    assert "the part 'api_0' keeps ending" in up.stdout.splitlines()[-1]
+    assert "the part 'api' keeps ending" in up.stdout.splitlines()[-1]
     assert "RuntimeError: out of order" in up.stdout
     assert running_pid(node.settings) is None
 

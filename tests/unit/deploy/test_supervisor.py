@@ -39,11 +39,11 @@ def programs(settings: Settings) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [
-        ({}, {"queue", "queue_sync", "worker", "api_0", "api_1"}),
-        ({"durability": "always"}, {"queue", "worker", "api_0", "api_1"}),
-        (MASTER, {"queue", "queue_sync", "api_0", "api_1"}),
+        ({}, {"queue", "queue_sync", "worker", "api"}),
+        ({"durability": "always"}, {"queue", "worker", "api"}),
+        (MASTER, {"queue", "queue_sync", "api"}),
         (WORKER, {"worker"}),
-        ({"task_queue_url": "redis://h"}, {"worker", "api_0", "api_1"}),
+        ({"task_queue_url": "redis://h"}, {"worker", "api"}),
     ],
 )
 def test_a_node_has_the_parts_of_its_type(
@@ -81,7 +81,7 @@ def test_each_part_runs_its_module_with_this_python(node: Callable[..., Settings
         "queue": f"{sys.executable} -m deploy.queue_server",
         "queue_sync": f"{sys.executable} -m deploy.queue_sync {settings.redis_dir}/appendonlydir",
         "worker": f"{sys.executable} -m workers",
-        "api_0": f"{sys.executable} -m app",
+        "api": f"{sys.executable} -m app",
     }
 
 
@@ -105,11 +105,11 @@ def test_a_part_is_started_again_for_ever(node: Callable[..., Settings]) -> None
         assert part.startretries >= 10**9
 
 
-def test_the_api_processes_share_one_socket(node: Callable[..., Settings]) -> None:
+def test_the_supervisor_holds_the_socket_of_the_api(node: Callable[..., Settings]) -> None:
     settings = node(uvicorn_workers=3, api_port=9444)
     (api,) = (g for g in understood(settings).process_group_configs if g.name == "api")
     assert api.socket_config.url == "tcp://127.0.0.1:9444"
-    assert len(api.process_configs) == 3
+    assert len(api.process_configs) == 1, "its first process starts the others"
 
 
 def test_no_secret_stands_in_it(node: Callable[..., Settings]) -> None:

@@ -1,0 +1,72 @@
+"""A gateway of several processes: they share a socket, and all come and go with the first one."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.app.cluster import Cluster, Gateway
+from tests.waiting import eventually, is_alive
+from tests.worker_process import parents
+
+
+@pytest.fixture
+def gateway(cluster: Cluster) -> Iterator[Gateway]:
+    """A gateway of two processes, and the one that looks after them."""
+    gateway = cluster.add_gateway(UVICORN_WORKERS=2)
+    gateway.wait_ready()
+    yield gateway
+    gateway.kill()
+
+
+def servers(gateway: Gateway) -> set[int]:
+    """The live processes that serve."""
+    first = gateway.process.pid
+    return {pid for pid, parent in parents().items() if parent == first and is_alive(pid)}
+
+
+async def test_one_that_ends_is_replaced(gateway: Gateway) -> None:
+    before = servers(gateway)
+    assert len(before) == 2
+
+    os.kill(min(before), signal.SIGKILL)
+    await eventually(lambda: len(servers(gateway) - {min(before)}) == 2)
+
+    assert max(before) in servers(gateway)
+    assert "api_process_ended" in gateway.log
+    with gateway.client() as client:
+        assert all(client.get("/healthz").status_code == 200 for _ in range(5))
+
+
+async def test_all_serve_and_log(gateway: Gateway) -> None:
+    await eventually(lambda: gateway.log.count("gateway_ready") == 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_is_a_stop_of_all(gateway: Gateway, number: signal.Signals) -> None:
+    all_of_them = servers(gateway)
+
+    gateway.process.send_signal(number)
+
+    assert gateway.process.wait(10) == 0
+    assert not any(map(is_alive, all_of_them))
+    assert "api_process_ended" not in gateway.log
+
+
+async def test_a_failure_to_serve_ends_all(cluster: Cluster, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("no key")
+    gateway = cluster.add_gateway(UVICORN_WORKERS=2, SSL_KEYFILE=key)
+
+    assert gateway.process.wait(20) == 1
+    assert "api_process_failed" in gateway.log
+
+
+async def test_all_die_with_the_first(gateway: Gateway) -> None:
+    all_of_them = servers(gateway)
+
+    gateway.process.kill()
+
+    await eventually(lambda: not any(map(is_alive, all_of_them)), within=1)
