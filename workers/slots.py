@@ -111,7 +111,7 @@ class SlotPool:
     def __init__(self, slots: list[Slot]) -> None:
         self.freed = asyncio.Event()  #: set whenever jobs are wanted again
         self._slots = slots
-        self._pace = Pace()
+        self._pace = Pace(len(slots))
         self._promised = 0
         self._busy: dict[str, Slot] = {}
         self._refilling: dict[Slot, asyncio.Task[None]] = {}

@@ -41,6 +41,7 @@ from workers.slots import Slot, SlotPool
 log = logging.getLogger("fasttask.worker")
 
 POLL_SECONDS = 1.0  # how long an idle worker trusts that it is woken up
+MOST_CLAIMED = 32  # jobs at once: their data has to cross a slow link in the time of an answer
 PRESENCE_SECONDS = 1.0  # how soon its presence shows what it has begun to run
 PRESENCE_BEATS = 3  # heartbeats that a presence outlasts
 STUCK_SECONDS = 60.0  # how long a worker with free slots may go without trying to claim
@@ -201,8 +202,8 @@ class Worker(arq.Worker):
     async def _claim(self) -> bool:
         """Claim jobs and start them; whether there were as many as wanted."""
         await self._leases.renew_if_late()
-        wanted, free = self._slots.room, max(0, self._slots.free)
-        claim = await self._claimed(wanted, wanted - free)
+        wanted = min(self._slots.room, MOST_CLAIMED)
+        claim = await self._claimed(wanted, wanted - min(wanted, max(0, self._slots.free)))
         for buried in claim.buried:
             event(log, logging.ERROR, "job_buried", job=buried.id, task=buried.task,
                   state=buried.state)  # fmt: skip

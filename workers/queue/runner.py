@@ -32,7 +32,8 @@ from workers.queue.scripts import ALL, Script
 from workers.queue.wire import Command, Wire
 
 Argument = str | bytes | int | float
-LARGEST_PIPELINE = 128
+LARGEST_PIPELINE = 128  # calls
+LARGEST_EXCHANGE = 16 * 1024  # bytes, or a single call: over 64 kbit/s these take half of the time
 LARGEST_BUNDLE = 32  # calls in one command: the server does nothing else for about so many 50 us
 
 # How a server begins its answer when it takes no writes for now, and what that means for us. The
@@ -122,13 +123,21 @@ class ScriptRunner:
     async def _send_all(self) -> None:
         try:
             while self._waiting:
-                size = min(len(self._waiting), LARGEST_PIPELINE)
-                calls = [self._waiting.popleft() for _ in range(size)]
-                # Nobody waits for the answer of one that is done: it must not run any more.
-                wanted = [call for call in calls if not call.reply.done()]
-                await self._send(wanted, self._wire)
+                await self._send(self._next_calls(), self._wire)
         finally:
             self._sender = None
+
+    def _next_calls(self) -> list[_Call]:
+        calls: list[_Call] = []
+        size = 0
+        while self._waiting and len(calls) < LARGEST_PIPELINE:
+            size += self._waiting[0].size
+            if calls and size > LARGEST_EXCHANGE:
+                break
+            call = self._waiting.popleft()
+            if not call.reply.done():  # else nobody waits for the answer: it must not run any more
+                calls.append(call)
+        return calls
 
     async def _send(self, calls: list[_Call], wire: Wire) -> None:
         bundles = _bundled(calls)

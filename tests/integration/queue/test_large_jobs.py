@@ -69,3 +69,14 @@ async def test_a_server_that_is_away_is_told(far: Broker, redis: ArqRedis) -> No
         await far.with_data(job)
     with pytest.raises(QueueUnavailableError):
         await far.finish(job, State.SUCCESS, LARGE)
+
+
+async def test_many_jobs_do_not_make_a_claim_large(far: Broker) -> None:
+    half = b'{"a":"%s"}' % (b"x" * (LARGE_BYTES // 2))
+    for _ in range(3):
+        await far.create(new_job(params=half))
+    await far.create(new_job("small"))
+
+    jobs = (await far.claim(WORKER, 4, [TASK])).jobs
+    assert [bool(job.bytes_to_fetch) for job in jobs] == [False, True, True, False]
+    assert all([half in (await far.with_data(job)).data for job in jobs[:3]])

@@ -2,7 +2,7 @@
 --   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), large (bytes),
 --         doubt (ms), how many begin at once, rotation, task, task ...
 --   ->    {jobs, buried}: jobs as {id, task, token, attempt, data, concurrency key}, where the data
---         of a job that is larger than `large` is its length,
+--         of a job is its length where those before it and its own are larger than `large`,
 --         buried as {id, task, state}: found to be beyond running and ended here
 -- A worker that could not reach this server until lately sends for how long it will doubt that a
 -- lease ran out for another reason than that: the job's own worker may have fared alike, and gets
@@ -22,6 +22,7 @@ local AHEAD = 'a'
 
 local now = clock()
 local jobs, buried = {}, {}
+local sent = 0 -- bytes of data in the answer
 local looks_left = wanted + 64 -- entries looked at, at most: the bound of this script
 
 local function bury(id, task, meta, state, text, is_dead)
@@ -78,7 +79,9 @@ local function start(id, task, meta, data)
   if meta.idempotency then redis.call('PERSIST', IDEMPOTENCY .. meta.idempotency) end
   count_move(task, meta.state, 'STARTED')
   -- A large job is fetched by its worker: the claim's answer must not be held up by it.
-  jobs[#jobs + 1] = {id, task, token, attempt, #data > large and #data or data, meta.key or ''}
+  local fits = sent + #data <= large
+  if fits then sent = sent + #data end
+  jobs[#jobs + 1] = {id, task, token, attempt, fits and data or #data, meta.key or ''}
 end
 
 -- Whether to leave a job whose lease ran out to its worker for now. It is due again soon, for other
