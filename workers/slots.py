@@ -113,6 +113,7 @@ class SlotPool:
         self._slots = slots
         self._pace = Pace(len(slots))
         self._promised = 0
+        self._waiting = 0  # jobs that were promised a place and find none
         self._busy: dict[str, Slot] = {}
         self._refilling: dict[Slot, asyncio.Task[None]] = {}
         self._relief: asyncio.TimerHandle | None = None
@@ -188,9 +189,16 @@ class SlotPool:
         while not (ready := self._ready()):  # the child died meanwhile, or its job runs on
             if any(slot.runs_on for slot in self._slots):
                 return None
-            self.freed.clear()
-            await self.freed.wait()
+            await self._wait_for_a_slot()
         return min(ready, key=lambda slot: slot.outstanding)
+
+    async def _wait_for_a_slot(self) -> None:
+        self._waiting += 1
+        self.freed.clear()
+        try:
+            await self.freed.wait()
+        finally:
+            self._waiting -= 1
 
     def _set_relief(self) -> None:
         loop = asyncio.get_running_loop()
@@ -206,7 +214,7 @@ class SlotPool:
 
     def _look_after(self, slot: Slot) -> None:
         if slot.is_ready:
-            if self.wants_jobs:
+            if self._waiting or self.wants_jobs:
                 self.freed.set()
         elif not slot.outstanding and not self._closed and slot not in self._refilling:
             self._refilling[slot] = asyncio.create_task(self._refill(slot))

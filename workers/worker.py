@@ -271,6 +271,8 @@ class Worker(arq.Worker):
 
     def _count(self, outcome: Outcome) -> None:
         """Keep arq's own counters."""
+        if outcome.ending is Ending.UNSTARTED:
+            return
         succeeded = outcome.ending is Ending.SUCCESS
         self.jobs_complete += succeeded
         self.jobs_failed += not succeeded

@@ -1,8 +1,8 @@
 """The same routes on FastAPI and Celery, as their users write them: served by uvicorn over TLS.
 
 The routes call Celery's client, which blocks for a fraction of a millisecond, from the event loop:
-in FastAPI's threads, where plain functions would be called, checks came out slower and creates the
-same within the noise. The job record has what Celery knows of a job.
+in FastAPI's threads, where plain functions would be called, checks and the way from create to
+result were slower. The job record has what Celery knows of a job.
 """
 
 import asyncio

@@ -292,6 +292,26 @@ async def test_a_pool_gives_back_what_waits_in_it_too_long(
     assert (await first).ending is Ending.SUCCESS
 
 
+async def test_a_job_that_comes_while_a_large_one_is_being_sent_is_not_forgotten(
+    make_forks: Callable[..., ForkClient],
+) -> None:
+    slot = Slot(make_forks(), 60.0, 1000)
+    pool = SlotPool([slot])
+    await pool.start()
+    large, small = claimed("echo", value="x" * 2_000_000), claimed("echo", value=1)
+    for _ in (large, small):
+        pool.promise()
+    first = asyncio.create_task(pool.run(large))
+    for _ in range(5):  # turns of the event loop, until it is being sent
+        await asyncio.sleep(0)
+    assert not slot.is_ready
+    second = asyncio.create_task(pool.run(small))
+
+    assert (await first).ending is Ending.SUCCESS
+    assert (await second).ending in (Ending.SUCCESS, Ending.UNSTARTED)
+    pool.close()
+
+
 async def test_a_job_that_comes_when_all_slots_run_on_is_given_back(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
