@@ -143,6 +143,11 @@ class SlotPool:
         """Keep a place for a job that was taken and is about to run."""
         self._promised += 1
 
+    def take_promise_back(self) -> None:
+        """Keep no place any more for a job that will not come."""
+        self._promised -= 1
+        self.freed.set()
+
     @property
     def children(self) -> list[int]:
         """The process ids of the children."""

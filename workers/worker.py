@@ -258,7 +258,12 @@ class Worker(arq.Worker):
 
     async def _run_in_slot(self, _ctx: dict[Any, Any], job: ClaimedJob) -> Outcome:
         """What arq's registry holds for each task."""
-        return await self._slots.run(await self._with_data(job))
+        try:
+            whole = await self._with_data(job)
+        except BaseException:
+            self._slots.take_promise_back()
+            raise
+        return await self._slots.run(whole)
 
     async def _with_data(self, job: ClaimedJob) -> ClaimedJob:
         for delay in reconnect_delays():

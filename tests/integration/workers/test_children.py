@@ -312,6 +312,17 @@ async def test_a_job_that_comes_while_a_large_one_is_being_sent_is_not_forgotten
     pool.close()
 
 
+async def test_a_promise_may_be_taken_back(make_pool: MakePool) -> None:
+    pool = await make_pool()
+    pool.promise()
+    assert not pool.wants_jobs
+    pool.freed.clear()
+
+    pool.take_promise_back()
+    assert pool.wants_jobs
+    assert pool.freed.is_set()
+
+
 async def test_a_job_that_comes_when_all_slots_run_on_is_given_back(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
