@@ -45,6 +45,17 @@ def page(run: Run, outcomes: Iterable[Outcome]) -> str:
     return "\n".join([HEAD + told, "", line(COLUMNS), line(["---"] * len(COLUMNS)), *rows, ""])
 
 
+def measured_again(text: str, outcomes: Iterable[Outcome]) -> str:
+    """A page with the rows of ``outcomes`` in place of former ones, and a sentence that says so."""
+    lines = text.splitlines()
+    for outcome in outcomes:
+        begin = line([outcome.fault, outcome.name])[:-1]
+        lines = [row(outcome) if old.startswith(begin) else old for old in lines]
+        said = f"Measured again afterwards: fault {outcome.fault}, {outcome.name}."
+        lines.insert(lines.index(line(COLUMNS)) - 1, said)
+    return "\n".join([*lines, ""])
+
+
 def row(outcome: Outcome) -> str:
     """One outcome as a row."""
     return line(
