@@ -2,8 +2,8 @@
 
 ``CHAOS_SEED`` repeats a run, ``CHAOS_MINUTES`` says about how long it may take. Functions' names or
 numbers of faults as arguments choose among the scenarios, and ``CHAOS_LEASE`` shortens the lease,
-for a quick look; nothing is written then, unless ``CHAOS_AGAIN`` is set: then the rows of those that
-were chosen are replaced.
+for a quick look; nothing is written then, unless ``CHAOS_AGAIN`` is set: then the rows of what was
+chosen are replaced.
 """
 
 import asyncio
