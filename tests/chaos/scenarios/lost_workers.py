@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 
 from tests.chaos import oracle
 from tests.chaos.catalogue import scenario
@@ -25,6 +26,7 @@ async def strike(stage: Stage, node: Node) -> dict[str, float]:
 async def killed_for_good(setting: Setting) -> Outcome:
     """SIGKILL one worker of two under load; bring it back only when the other has taken over."""
     struck: dict[str, float] = {}
+    losses: Counter[str] = Counter()  # one that runs again may be struck again
     rounds = setting.times(2)
     async with setting.stage() as stage:
         client = await stage.play(nodes=2)
@@ -38,11 +40,12 @@ async def killed_for_good(setting: Setting) -> Outcome:
             )
             lost = await strike(stage, victim)
             struck |= lost
+            losses.update(lost.keys())
             await load
             await stage.begun(lost, runs=2, within=setting.lease + 10)
             await victim.restart()
         return await stage.outcome(
-            injected=rounds, losses=dict.fromkeys(struck, 1),
+            injected=rounds, losses=losses,
             recoveries=stage.recoveries(struck), recovered_within=setting.lease + 5,
         )  # fmt: skip
 
@@ -52,6 +55,7 @@ async def killed_for_good(setting: Setting) -> Outcome:
 async def killed_and_back(setting: Setting) -> Outcome:
     """SIGKILL the only worker with jobs running and start it again at once."""
     struck: dict[str, float] = {}
+    losses: Counter[str] = Counter()  # one that runs again may be struck again
     rounds = setting.times(20, least=3)
     async with setting.stage() as stage:
         client = await stage.play(nodes=1)
@@ -63,10 +67,11 @@ async def killed_and_back(setting: Setting) -> Outcome:
             await asyncio.sleep(setting.dice.uniform(0, 0.3))
             lost = await strike(stage, node)
             struck |= lost
+            losses.update(lost.keys())
             await node.restart()
             await stage.begun(lost, runs=2)
         return await stage.outcome(
-            injected=rounds, losses=dict.fromkeys(struck, 1),
+            injected=rounds, losses=losses,
             recoveries=stage.recoveries(struck), recovered_within=5.0,
         )  # fmt: skip
 
