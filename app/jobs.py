@@ -27,6 +27,9 @@ from workers.queue.records import (
 )
 
 REREAD_SECONDS = 5.0  # how long a waiting client trusts that it hears of the end
+# How long an accepted revoke of a job that a worker has is not answered yet. A worker takes short
+# jobs a moment before they begin, and hears by a message that it must not begin one any more.
+CANCEL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ class Jobs:
         revocation = await self._broker.revoke(job_id, owner)
         if not caller.owns(revocation.view.owner):
             return Revocation(unknown_job(job_id))
+        if revocation.accepted and revocation.view.tries:
+            await asyncio.sleep(CANCEL_SECONDS)
         return revocation
 
     async def owned_by(self, caller: Caller, job_ids: Iterable[str]) -> frozenset[str]:
