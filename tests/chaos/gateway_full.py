@@ -174,8 +174,9 @@ async def checked(
     records = [await ended(gateway, job_id, within=20) for job_id in acknowledged]
     lost = [r for r in records if r.get("state") != "SUCCESS"]
     statuses = Counter(answer.status for answer in during)
+    deliver = "still deliver" if delivers_at_once else "deliver when there is room again"
     return Figures(
-        fault, name, "create 503; running jobs still deliver; nothing acknowledged lost",
+        fault, name, f"create 503; running jobs {deliver}; nothing acknowledged lost",
         {**{f"status_{s}": n for s, n in statuses.items()}, "acknowledged": len(acknowledged),
          "lost": len(lost), "delivered_s": delivered, "recovered_s": recovered},
         violations(
