@@ -15,6 +15,7 @@ from config.settings import Settings, load_settings
 from deploy.folders import make_folders
 from deploy.queue_binary import find_queue_server
 from deploy.queue_server import LOG_FOLDER, queue_server_configuration
+from deploy.queue_users import make_admin_password
 from tests.bench.environment import PROJECT, TASKS
 from tests.bench.node import HOST, free_port
 from tests.bench.peers.address import PORT_VARIABLE, SOCKET_VARIABLE
@@ -51,6 +52,7 @@ def running_queue_server() -> Iterator[Address]:
 
 @contextmanager
 def _running(settings: Settings, address: Address) -> Iterator[None]:
+    make_admin_password(settings)
     configuration = settings.redis_dir / "queue_server.conf"
     configuration.write_text(
         _open_to_all(queue_server_configuration(settings)) + f"port {address.port}\nbind {HOST}\n"
@@ -71,7 +73,7 @@ def _running(settings: Settings, address: Address) -> Iterator[None]:
 
 def _open_to_all(configuration: str) -> str:
     lines = configuration.splitlines(keepends=True)
-    return "".join(line for line in lines if line.split()[0] not in ("requirepass", "port"))
+    return "".join(line for line in lines if line.split()[0] not in ("user", "port"))
 
 
 def _answers(address: Address) -> bool:
