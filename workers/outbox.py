@@ -1,8 +1,8 @@
 """Outcomes that could not be handed in yet, on disk, so that they outlive this process too.
 
 A file is written when the queue server does not take an outcome at the first try, so there are at
-most as many as slots. It holds the job's token: handed in after a restart, it counts only if no
-other attempt has taken over.
+most as many as jobs that a worker holds. It has the job's token: handed in after a restart, it
+counts only if no other attempt has taken over.
 """
 
 import contextlib

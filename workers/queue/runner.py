@@ -2,9 +2,9 @@
 
 Calls that arrive while a pipeline is on its way wait and go together in the next one, those of a
 script that takes many as one command. A single call thus leaves at once, and under load the cost of
-a round trip is shared (group commit). The
-pipeline belongs to a task of its own: a caller that is cancelled just stops listening, which
-matters because redis-py would hand the late reply of a cancelled call to somebody else.
+a round trip is shared (group commit). The pipeline belongs to a task of its own: a caller that is
+cancelled just stops listening, which matters because redis-py would hand the late reply of a
+cancelled call to somebody else.
 """
 
 import asyncio
@@ -171,11 +171,12 @@ def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:
     bundles: list[_Bundle] = []
     growing: dict[str, _Bundle] = {}
     for call in calls:
-        bundle = growing.get(call.script.name) if call.size <= LARGE_BYTES else None
+        joins = call.script.one_takes > 0 and call.size <= LARGE_BYTES
+        bundle = growing.get(call.script.name) if joins else None
         if bundle is None or len(bundle) >= LARGEST_BUNDLE:
             bundles.append(bundle := [])
-            if call.script.one_takes and call.size <= LARGE_BYTES:
-                growing[call.script.name] = bundle
+        if joins:
+            growing[call.script.name] = bundle
         bundle.append(call)
     return bundles
 

@@ -34,7 +34,7 @@ LIMITS = {"k1": 1, "k2": 2}
 WORKERS = ("w1", "w2", "w3")
 
 
-EXAMPLES = 220  # enough for 10,000 steps
+EXAMPLES = 250  # enough for 10,000 steps, whichever examples are drawn
 
 
 @dataclass

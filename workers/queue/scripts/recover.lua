@@ -10,12 +10,6 @@ local worker, nonce = ARGV[1], ARGV[2]
 local now = clock()
 local given_back = 0
 
-local function make_due(id, task)
-  redis.call('DEL', IN_PROGRESS .. id)
-  redis.call('ZADD', QUEUE .. task, now, id)
-  wake_worker(task)
-end
-
 local function undo(id, task)
   local meta = load_meta(id)
   redis.call('DECR', RETRY .. id)
@@ -36,7 +30,7 @@ for i = 3, #ARGV do
     -- pcall: a job whose meta is no hash is ended when it is claimed.
     local holder, token = unpack(redis.pcall('HMGET', META .. id, 'worker', 'token'))
     if holder == worker and token and (nonce == '' or is_of_claim(token)) then
-      if nonce == '' then make_due(id, task) else undo(id, task) end
+      if nonce == '' then make_due(id, task, now) else undo(id, task) end
       given_back = given_back + 1
     end
   end

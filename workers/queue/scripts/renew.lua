@@ -6,12 +6,6 @@
 local lease, longest, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local now = clock()
 
-local function give_away(id, task)
-  redis.call('DEL', IN_PROGRESS .. id)
-  redis.call('ZADD', QUEUE .. task, now, id)
-  wake_worker(task)
-end
-
 local function renew(id, task, token)
   if redis.call('EXISTS', RESULT .. id) == 1 then return 'ABORT' end
   local meta = load_meta(id)
@@ -21,7 +15,7 @@ local function renew(id, task, token)
     return 'ABORT'
   end
   if now - tonumber(meta.started) > longest then
-    give_away(id, task)
+    make_due(id, task, now)
     return 'LOST'
   end
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)

@@ -261,3 +261,10 @@ local function put_back(id, task, meta, delay, now)
   redis.call('ZADD', QUEUE .. task, now + delay, id)
   count_move(task, meta.state, 'RETRY')
 end
+
+-- Hand a lost or given away job out again at once; its attempt still counts as one without a word.
+local function make_due(id, task, now)
+  redis.call('DEL', IN_PROGRESS .. id)
+  redis.call('ZADD', QUEUE .. task, now, id)
+  wake_worker(task)
+end
