@@ -137,7 +137,7 @@ class SlotPool:
     @property
     def wants_jobs(self) -> bool:
         """Whether it is time to take more: a slot is idle, or half of the places are free."""
-        return self.free > 0 or 2 * self.room > len(self._slots) * (1 + self._pace.ahead)
+        return self.free > 0 or 2 * self.room >= len(self._slots) * (1 + self._pace.ahead)
 
     def promise(self) -> None:
         """Keep a place for a job that was taken and is about to run."""

@@ -61,6 +61,8 @@ class Broker:
         """
         self.redis = redis
         self._runner = ScriptRunner(redis, patient=over_network)
+        # A connection of their own: the server hands out jobs while outcomes of others are read.
+        self._claims = ScriptRunner(redis, patient=over_network)
         self._large_bytes = LARGE_BYTES if over_network else NOTHING_IS_LARGE
         self._result_ttl_ms = int(result_expires * 1000)
         self._lease_ms = int(lease * 1000)
@@ -180,7 +182,7 @@ class Broker:
         is how many of them, the last ones, will wait for others to end before they begin.
         """
         self._rotation = (self._rotation + 1) % len(tasks)
-        jobs, buried = await self._runner.call(
+        jobs, buried = await self._claims.call(
             scripts.CLAIM, worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
             CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(),
             wanted - ahead, self._rotation, *tasks,
@@ -189,7 +191,8 @@ class Broker:
 
     def _doubt_ms(self) -> int:
         """For how long yet to doubt that who let a lease run out is lost; see claim.lua."""
-        return self._lease_ms - int(min(self._runner.seconds_in_reach() * 1000, self._lease_ms))
+        in_reach = min(r.seconds_in_reach() for r in (self._runner, self._claims))
+        return self._lease_ms - int(min(in_reach * 1000, self._lease_ms))
 
     async def with_data(self, job: ClaimedJob) -> ClaimedJob:
         """The job with its data, which is fetched if it was too large to come with the claim."""
@@ -248,7 +251,7 @@ class Broker:
 
     async def unclaim(self, worker: str, nonce: str, tasks: Iterable[str]) -> int:
         """Undo a claim whose answer was lost: nobody runs its jobs, and none of them crashed."""
-        return int(await self._runner.call(scripts.RECOVER, worker, nonce, *tasks))
+        return int(await self._claims.call(scripts.RECOVER, worker, nonce, *tasks))
 
     async def announce(self, worker: str, presence: dict[str, Any], lasting: float) -> int:
         """Say that ``worker`` is there for ``lasting`` seconds (0: gone); how many there are."""

@@ -13,7 +13,7 @@ def paced(seconds: float, slots: int = 2, jobs: int = 200) -> int:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "ahead"), [(0.0, MOST_AHEAD), (0.001, MOST_AHEAD), (0.009, 2), (0.019, 1), (1, 0)]
+    ("seconds", "ahead"), [(0.0, MOST_AHEAD), (0.00099, 20), (0.009, 2), (0.019, 1), (1, 0)]
 )
 def test_short_jobs_some_long_ones_none(seconds: float, ahead: int) -> None:
     assert paced(seconds) == ahead
@@ -21,6 +21,10 @@ def test_short_jobs_some_long_ones_none(seconds: float, ahead: int) -> None:
 
 def test_nothing_is_held_ahead_as_long_as_nothing_is_known() -> None:
     assert Pace(2).ahead == 0
+
+
+def test_the_first_job_tells_enough() -> None:
+    assert paced(0.009, jobs=1) == 2
 
 
 def test_one_long_job_is_enough_to_stop_it() -> None:
