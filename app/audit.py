@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.callers import Caller
+from app.errors import GONE
 from config.audit import Deed, write_deeds
 from config.logs import event
 from config.settings import Settings
@@ -19,7 +20,6 @@ log = logging.getLogger("fasttask.app")
 GATHERED_SECONDS = 0.2  # what a gateway that is killed may lose
 MOST_GATHERED = 100_000  # while the log cannot be written; then the oldest go
 AUDITED = frozenset({"run", "create", "revoke", "upload", "download", "dead_letters"})
-GONE = 499  # the client left before its answer; what logs call it
 FAILED = 500
 ABOUT, OUTCOME = "audit_about", "audit_outcome"  # in the request's state
 

@@ -2,8 +2,9 @@
 
 FastAPI describes these routes, and serves whatever is unusual about a request: what is invalid, in
 another encoding, has a header that matters. A plain one is read here by the same models, and
-answered by the same endpoint. Looking at one route after the other and resolving dependencies would
-take as long as all the rest, and the longer the more tasks there are.
+answered by the same endpoint. FastAPI's layers of middleware, looking at one route after the other
+and resolving dependencies would take as long as all the rest, and the longer the more tasks there
+are.
 """
 
 import re
@@ -13,6 +14,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import answer_to
 from app.strict_json import StrictRequest
 
 JSON = b"application/json"
@@ -23,7 +25,7 @@ DirectRoutes = dict[tuple[str, str], Direct]  # (method, path) -> who answers
 
 
 class DirectRouter:
-    """ASGI middleware in front of FastAPI's router."""
+    """ASGI middleware in front of FastAPI."""
 
     def __init__(self, app: ASGIApp, routes: Mapping[tuple[str, str], Direct]) -> None:
         """A path in ``routes`` that ends with a slash stands for all that are one part longer."""
@@ -37,7 +39,10 @@ class DirectRouter:
             await self._app(scope, receive, send)
             return
         request = _Rereadable(scope, receive)
-        response = await direct(request)
+        try:
+            response = await direct(request)
+        except Exception as error:
+            response = await answer_to(request, error)
         if response is None:
             await self._app(scope, request.reread, send)
         else:
@@ -63,9 +68,11 @@ class _Rereadable(StrictRequest):
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-async def read_params(request: Request, model: type[BaseModel]) -> BaseModel | None:
+async def read_params(
+    request: Request, model: type[BaseModel], most_bytes: int
+) -> BaseModel | None:
     """The body of a plain request as ``model``; None if it is not a valid one."""
-    if not _is_plain_json(request.scope):
+    if not _is_plain_json(request.scope, most_bytes):
         return None
     try:
         return model.model_validate(await request.json())
@@ -75,6 +82,8 @@ async def read_params(request: Request, model: type[BaseModel]) -> BaseModel | N
 
 def read_wait(request: Request, longest: float, others: int = 0) -> float | None:
     """The query's `wait`, 0 without one; None if it is odd or stands among more than ``others``."""
+    if not request.scope["query_string"] and not others:
+        return 0.0
     query = request.query_params
     wait = query.get("wait", "0")
     if len(query.multi_items()) != others + ("wait" in query) or not SECONDS.fullmatch(wait):
@@ -82,7 +91,10 @@ def read_wait(request: Request, longest: float, others: int = 0) -> float | None
     return seconds if (seconds := float(wait)) <= longest else None
 
 
-def _is_plain_json(scope: Scope) -> bool:
+def _is_plain_json(scope: Scope, most_bytes: int) -> bool:
     headers = dict(scope["headers"])
-    unusual = b"content-encoding" in headers or b"idempotency-key" in headers
-    return not unusual and headers.get(b"content-type", b"").partition(b";")[0] == JSON
+    if b"content-encoding" in headers or b"idempotency-key" in headers:
+        return False
+    length = headers.get(b"content-length", b"")
+    is_short = length.isdigit() and len(length) < 10 and int(length) <= most_bytes
+    return is_short and headers.get(b"content-type", b"").partition(b";")[0] == JSON

@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.logs import event
@@ -25,6 +26,7 @@ from workers.queue.errors import (
 log = logging.getLogger("fasttask.app")
 
 RETRY_AFTER_SECONDS = 2
+GONE = 499  # the client left before its answer; what logs call it
 
 
 class ApiError(Exception):
@@ -150,13 +152,14 @@ def answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -
 
 def install_error_handlers(app: FastAPI) -> None:
     """Make ``app`` answer every exception as JSON."""
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(RefusedError, _refused)
-    app.add_exception_handler(TooManyWaitingError, _too_many_waiting)
-    app.add_exception_handler(QueueUnavailableError, _queue_unavailable)
-    app.add_exception_handler(QueueError, _unexpected)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """What FastAPI would answer to this exception."""
+    handler = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    return await handler(request, error)
 
 
 async def _api_error(_request: Request, error: Exception) -> Response:
@@ -192,3 +195,21 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("unexpected_error path=%s", request.url.path, exc_info=error)
     return answer(500, "internal error; the server's log tells more")
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=GONE)  # to nobody
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+HANDLERS: Mapping[type[Exception], Handler] = {
+    ApiError: _api_error,
+    RefusedError: _refused,
+    TooManyWaitingError: _too_many_waiting,
+    QueueUnavailableError: _queue_unavailable,
+    QueueError: _unexpected,
+    RequestValidationError: _invalid,
+    ClientDisconnect: _gone,
+    Exception: _unexpected,
+}

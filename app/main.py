@@ -1,10 +1,10 @@
 """Assembles the gateway from its parts."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from app.accounts import AccountFiles
@@ -24,10 +24,12 @@ from config.settings import Settings
 
 
 class _Gateway(FastAPI):
-    """FastAPI, whose own refusals, made outside of all middleware, are JSON like all others."""
+    """FastAPI, and around it what every request passes first."""
+
+    surroundings: Callable[[ASGIApp], ASGIApp]
 
     def build_middleware_stack(self) -> ASGIApp:
-        return JsonErrors(super().build_middleware_stack())
+        return self.surroundings(JsonErrors(super().build_middleware_stack()))
 
 
 def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
@@ -52,27 +54,27 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        middleware=_middleware(settings, Door(accounts), audit),
         max_body_size=settings.max_body_bytes,
     )
     install_error_handlers(app)
-    _add_routes(app, settings, specs)
+    direct = _add_routes(app, settings, specs)
+    app.surroundings = partial(_surrounded, direct, settings, Door(accounts), audit)
     return app
 
 
-def _middleware(settings: Settings, door: Door, audit: AuditLog | None) -> list[Middleware]:
-    log = [Middleware(RequestLog)] if settings.debug else []
-    authentication = Middleware(
-        Authentication,
-        door=door,
-        audit=audit,
-        requests_per_second=settings.max_requests_per_second,
-    )
-    trail = [Middleware(AuditTrail, audit=audit)] if audit is not None else []
-    return [*log, authentication, *trail]
+def _surrounded(
+    direct: DirectRoutes, settings: Settings, door: Door, audit: AuditLog | None, fastapi: ASGIApp
+) -> ASGIApp:
+    """What a request passes until somebody answers it, from the inside out."""
+    app: ASGIApp = DirectRouter(fastapi, direct)
+    if audit is not None:
+        app = AuditTrail(app, audit)
+    app = Authentication(app, door, audit, settings.max_requests_per_second)
+    return RequestLog(app) if settings.debug else app
 
 
-def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec]) -> None:
+def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec]) -> DirectRoutes:
+    """The routes of FastAPI; those that plain requests take past it are the answer."""
     direct: DirectRoutes = {}
     for spec in specs.values():
         router, of_task = task_router(spec, settings)
@@ -90,4 +92,4 @@ def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec])
         app.include_router(dead_letters.router)
     app.include_router(health.router)
     add_docs(app, settings)
-    app.router.middleware_stack = DirectRouter(app.router.middleware_stack, direct)
+    return direct

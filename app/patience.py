@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from app.errors import GONE
+
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
     """The answer of ``work``, which is cancelled when the client disconnects meanwhile."""
@@ -13,8 +15,8 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> 
     watching = asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        # Nobody reads the answer to a client that has gone; 499 is what logs call it.
-        return working.result() if working.done() else Response(status_code=499)
+        # Nobody reads the answer to a client that has gone.
+        return working.result() if working.done() else Response(status_code=GONE)
     finally:
         watching.cancel()
         working.cancel()

@@ -58,7 +58,7 @@ def task_router(spec: TaskSpec, settings: Settings) -> tuple[APIRouter, DirectRo
         if is_on:
             summary = f"{name.capitalize()} {spec.name}"
             router.post(path, response_model=record, summary=summary)(_taking(params, endpoint))
-            direct["POST", path] = _direct_order(spec.name, params, endpoint)
+            direct["POST", path] = _direct_order(spec.name, params, endpoint, settings)
     if settings.api_check:
         path, endpoint = f"/check/{spec.name}", _check_endpoint(spec.name)
         router.get(path, response_model=record, summary=f"Check {spec.name}")(endpoint)
@@ -66,10 +66,13 @@ def task_router(spec: TaskSpec, settings: Settings) -> tuple[APIRouter, DirectRo
     return router, direct
 
 
-def _direct_order(task: str, model: type[BaseModel], endpoint: Endpoint) -> Direct:
+def _direct_order(
+    task: str, model: type[BaseModel], endpoint: Endpoint, settings: Settings
+) -> Direct:
     async def direct(request: Request) -> Response | None:
-        may_run = caller_of(request).may_run(task)
-        params = await read_params(request, model) if may_run else None
+        if not caller_of(request).may_run(task):
+            return None
+        params = await read_params(request, model, settings.max_body_bytes)
         return await endpoint(params, request) if params is not None else None
 
     return direct

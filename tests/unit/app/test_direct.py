@@ -8,8 +8,11 @@ from pydantic import BaseModel
 from starlette.types import Message, Receive, Scope, Send
 
 from app.direct import DirectRouter, read_params, read_wait
+from workers.queue.errors import QueueUnavailableError
 
 JSON = (b"content-type", b"application/json")
+MOST_BYTES = 40
+ONE = b'{"number": 1}'
 
 
 class Params(BaseModel):
@@ -29,11 +32,17 @@ async def fastapi(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def direct(request: Request) -> Response | None:
-    params = await read_params(request, Params)
+    params = await read_params(request, Params, MOST_BYTES)
+    if "x-fail" in request.headers:
+        raise QueueUnavailableError("away")
     return Response(f"direct {params.number}") if isinstance(params, Params) else None
 
 
-async def answer(path: str, body: bytes = b"", *headers: tuple[bytes, bytes]) -> str:
+def with_length(body: bytes, *headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    return [(b"content-length", b"%d" % len(body)), *headers]
+
+
+async def answer(path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> str:
     router = DirectRouter(fastapi, {("POST", "/run/it"): direct, ("POST", "/by/"): direct})
     pieces: list[Message] = [
         {"type": "http.request", "body": body[:5], "more_body": True},
@@ -56,12 +65,13 @@ async def answer(path: str, body: bytes = b"", *headers: tuple[bytes, bytes]) ->
 @pytest.mark.parametrize("path", ["/run/it", "/by/any-id"])
 @pytest.mark.parametrize("kind", [b"application/json", b"application/json; charset=utf-8"])
 async def test_a_plain_request_is_answered_directly(path: str, kind: bytes) -> None:
-    assert await answer(path, b'{"number": 1}', (b"content-type", kind)) == "direct 1"
+    headers = with_length(ONE, (b"content-type", kind))
+    assert await answer(path, ONE, headers) == "direct 1"
 
 
 @pytest.mark.parametrize("path", ["/run/it/", "/run/other", "/by/a/b", "/by", "/"])
 async def test_other_paths_are_not(path: str) -> None:
-    assert (await answer(path, b'{"number": 1}', JSON)).startswith("fastapi")
+    assert (await answer(path, ONE, with_length(ONE, JSON))).startswith("fastapi")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +90,22 @@ async def test_other_paths_are_not(path: str) -> None:
 async def test_what_is_unusual_reaches_fastapi_whole(
     body: bytes, headers: list[tuple[bytes, bytes]]
 ) -> None:
-    assert await answer("/run/it", body, *headers) == f"fastapi {body.decode()}"
+    answered = await answer("/run/it", body, with_length(body, *headers))
+    assert answered == f"fastapi {body.decode()}"
+
+
+@pytest.mark.parametrize("length", [[], [(b"content-length", b"41")], [(b"content-length", b"x")]])
+async def test_so_does_a_body_that_is_long_or_of_any_length(
+    length: list[tuple[bytes, bytes]],
+) -> None:
+    assert (await answer("/run/it", ONE, [JSON, *length])).startswith("fastapi")
+
+
+async def test_what_goes_wrong_is_answered_as_fastapi_would() -> None:
+    headers = with_length(ONE, JSON, (b"x-fail", b"queue"))
+    assert await answer("/run/it", ONE, headers) == (
+        '{"detail":"the queue server does not answer; try again later"}'
+    )
 
 
 @pytest.mark.parametrize(
