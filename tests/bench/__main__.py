@@ -50,7 +50,10 @@ def all_turns(contenders: list[PeerBacklog], jobs: int) -> list[Turn]:
         Turn("backlog", OURS, partial(own_backlog.drained, jobs)),
         *(Turn("backlog", one.peer.name, partial(one.drained, jobs)) for one in contenders),
         Turn("gateway", OURS, partial(gateways.own_gateway, requests)),
-        Turn("gateway", CELERY, partial(gateways.celery_gateway, celery, requests)),
+        *(
+            Turn("gateway", gateway.name, partial(gateway.measured, celery, requests))
+            for gateway in (gateways.FULL_CELERY, gateways.LEAN_CELERY)
+        ),
         Turn("gateway", BARE, partial(gateways.bare_gateway, requests)),
         Turn("slots", OURS, slots.slots_kept_busy),
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -13,6 +14,7 @@ Request = tuple[str, str, bytes]  #: method, path, body
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
+LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 LONGEST_ANSWER = 90.0  # seconds; a server that takes longer has failed
 
 
@@ -52,9 +54,14 @@ class Connection(asyncio.Protocol):
         """
         if self._transport is None or self._transport.is_closing():
             raise RuntimeError("the server has closed the connection")
-        self._answer = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
         self._transport.write(self._bytes_of(request))
-        return await asyncio.wait_for(self._answer, LONGEST_ANSWER)
+        alarm = loop.call_later(LONGEST_ANSWER, self._fail, f"no answer in {LONGEST_ANSWER} s")
+        try:
+            return await self._answer
+        finally:
+            alarm.cancel()
 
     def close(self) -> None:
         """Leave the server."""
@@ -89,7 +96,7 @@ class Connection(asyncio.Protocol):
         if not head.startswith(b"HTTP/1.1 200"):
             self._fail(self._received.decode(errors="replace"))
             return False
-        self._missing = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        self._missing = int(LENGTH.search(head)[1])  # type: ignore[index]  # all servers say it
         self._received = rest
         return True
 

@@ -37,14 +37,10 @@ def _bars(book: Book, figure: Figure) -> list[list[Any]]:
         if measured == figure and (spread := book.spread(contender, figure))
     }
     return [
-        [_name(name, figure), spread.median, min(spread.values), max(spread.values)]
+        [name, spread.median, min(spread.values), max(spread.values)]
         for name, spread in sorted(
             spreads.items(),
             key=lambda item: item[1].median,
             reverse=figure.more_is_better,
         )
     ]
-
-
-def _name(contender: str, figure: Figure) -> str:
-    return "FastAPI + Celery" if contender == "Celery" and figure != DRAINED else contender

@@ -1,10 +1,11 @@
-"""The three gateways that are compared, started and stopped for a turn each."""
+"""The gateways that are compared, started and stopped for a turn each."""
 
 import asyncio
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from config.settings import Settings, load_settings
@@ -29,14 +30,33 @@ async def own_gateway(jobs: int) -> Measured:
         return await Gateway(node.client, holds=True).measured(jobs)
 
 
-async def celery_gateway(celery: PeerBacklog, jobs: int) -> Measured:
-    """The figures of FastAPI and Celery, with a worker as for its backlog."""
-    program, *arguments = celery.peer.worker
-    with running_queue_server() as server:
-        log = server.socket.with_name("worker.log")
-        with running(PEERS / program, arguments, server.variables, log):
-            async with _served("tests.bench.peers.gateway:app", PEERS, server) as client:
-                return await Gateway(client, holds=False).measured(jobs)
+@dataclass(frozen=True, slots=True)
+class CeleryGateway:
+    """FastAPI and Celery: two modules of tests.bench.peers."""
+
+    name: str
+    gateway: str
+    jobs: str  #: the tasks, and how Celery is set up
+
+    async def measured(self, celery: PeerBacklog, jobs: int) -> Measured:
+        """Its figures, with a worker as for Celery's backlog."""
+        program, *arguments = (self._of_this(argument) for argument in celery.peer.worker)
+        with running_queue_server() as server:
+            log = server.socket.with_name("worker.log")
+            with running(PEERS / program, arguments, server.variables, log):
+                async with _served(self.gateway, PEERS, server) as client:
+                    return await Gateway(client, holds=False).measured(jobs)
+
+    def _of_this(self, argument: str) -> str:
+        return self.jobs if argument == LEAN_CELERY.jobs else argument
+
+
+FULL_CELERY = CeleryGateway(
+    "FastAPI + Celery", "tests.bench.peers.gateway:app", "tests.bench.peers.gateway_jobs"
+)
+LEAN_CELERY = CeleryGateway(
+    "FastAPI + Celery, lean", "tests.bench.peers.lean_gateway:app", "tests.bench.peers.celery"
+)
 
 
 async def bare_gateway(requests: int) -> Measured:
