@@ -31,7 +31,7 @@ from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableErr
 from workers.queue.scripts import ALL, Script
 from workers.queue.wire import Command, Wire
 
-Argument = str | bytes | int | float
+Argument = str | bytes | int
 LARGEST_PIPELINE = 128  # calls
 LARGEST_EXCHANGE = 16 * 1024  # bytes, or a single call: over 64 kbit/s these take half of the time
 LARGEST_BUNDLE = 32  # calls in one command: the server does nothing else for about so many 50 us
@@ -45,7 +45,7 @@ BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 @dataclass(slots=True)
 class _Call:
     script: Script
-    arguments: tuple[bytes | int | float, ...]
+    arguments: tuple[bytes, ...]
     size: int  #: of its arguments, in bytes
     reply: asyncio.Future[Any]
 
@@ -82,13 +82,13 @@ class ScriptRunner:
             QueueError: the server refused the call for another reason, or it cannot be sent.
         """
         try:
-            encoded = tuple(a.encode() if isinstance(a, str) else a for a in arguments)
+            encoded = tuple(map(_encoded, arguments))
         except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
             raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        size = sum(len(a) for a in encoded if isinstance(a, bytes))
+        call = _Call(script, encoded, sum(map(len, encoded)), reply)
         try:
-            return await self._answer(_Call(script, encoded, size, reply))
+            return await self._answer(call)
         except QueueUnavailableError:
             self._out_of_reach_at = time.monotonic()
             raise
@@ -153,7 +153,7 @@ class ScriptRunner:
 
 async def _load_and_repeat(bundles: list[_Bundle], replies: list[Any], wire: Wire) -> list[Any]:
     """Load the scripts into a server that (re)started empty, and run what it did not know."""
-    await wire.exchange([("SCRIPT", "LOAD", script.source) for script in ALL])
+    await wire.exchange([(b"SCRIPT", b"LOAD", script.source.encode()) for script in ALL])
     unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     repeated = await wire.exchange([_command(bundles[i]) for i in unknown])
     for i, reply in zip(unknown, repeated, strict=True):
@@ -163,7 +163,13 @@ async def _load_and_repeat(bundles: list[_Bundle], replies: list[Any], wire: Wir
 
 def _command(bundle: _Bundle) -> Command:
     arguments = chain.from_iterable(call.arguments for call in bundle)
-    return ("EVALSHA", bundle[0].script.sha, 0, *arguments)
+    return (b"EVALSHA", bundle[0].script.sha.encode(), b"0", *arguments)
+
+
+def _encoded(argument: Argument) -> bytes:
+    if isinstance(argument, bytes):
+        return argument
+    return argument.encode() if isinstance(argument, str) else b"%d" % argument
 
 
 def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:

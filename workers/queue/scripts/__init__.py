@@ -41,7 +41,7 @@ def _load(name: str, *needed: str, head: str = "", one_takes: int = 0) -> Script
 
 ANNOUNCE = _load("announce", head=WITHOUT_LIMIT)
 CLAIM = _load("claim", LETTERS, head=WITHOUT_LIMIT)
-CREATE = _load("create", one_takes=11)
+CREATE = _load("create", one_takes=12)
 DEAD_LETTERS = _load("dead_letters", LETTERS)
 FINISH = _load("finish", LETTERS, head=WITHOUT_LIMIT, one_takes=8)
 READ = _load("read", one_takes=2)
