@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.accepting import FairServer
 from app.errors import RETRY_AFTER_SECONDS, answer
+from app.one_write import in_one_write
 from app.security_headers import HEADERS
 from config.logs import event
 from config.settings import Settings
@@ -92,6 +93,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The TLS handshake is done."""
         super().connection_made(transport)
+        self.transport = in_one_write(transport)
         if not self._senders.make_room(len(self.connections)):
             self.app = _too_many
         self._senders.expect(self)

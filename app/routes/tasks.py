@@ -118,8 +118,9 @@ def _check_endpoint(task: str) -> Callable[..., Any]:
 
 async def check_job(request: Request, job_id: str, wait: float, task: str = "") -> Response:
     """The job record of ``job_id``, after up to ``wait`` seconds."""
-    if not wait:
-        return job_response(await jobs_of(request).look(job_id, caller_of(request), task))
+    view = await jobs_of(request).look(job_id, caller_of(request), task)
+    if view.is_final or not wait:  # to listen for its end and for the client's costs a lot more
+        return job_response(view)
     return await unless_gone(request, _check(request, job_id, wait, task))
 
 
