@@ -11,7 +11,7 @@ import sys
 from functools import partial
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.certificate import LiveCertificate
 from app.connections import Connection, Loop, Senders
@@ -48,12 +48,12 @@ def main() -> int:
     return 0
 
 
-def _serve(app: FastAPI, settings: Settings, listening: socket.socket) -> None:
+def _serve(app: ASGIApp, settings: Settings, listening: socket.socket) -> None:
     with asyncio.Runner(loop_factory=lambda: Loop(settings.request_read_seconds)) as runner:
         runner.run(_serve_until_told(app, settings, listening))
 
 
-async def _serve_until_told(app: FastAPI, settings: Settings, listening: socket.socket) -> None:
+async def _serve_until_told(app: ASGIApp, settings: Settings, listening: socket.socket) -> None:
     certificate = LiveCertificate(settings)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -1,8 +1,7 @@
 """Assembles the gateway from its parts."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
+from collections.abc import AsyncIterator, Mapping
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -23,16 +22,7 @@ from config.registry import TaskSpec
 from config.settings import Settings
 
 
-class _Gateway(FastAPI):
-    """FastAPI, and around it what every request passes first."""
-
-    surroundings: Callable[[ASGIApp], ASGIApp]
-
-    def build_middleware_stack(self) -> ASGIApp:
-        return self.surroundings(JsonErrors(super().build_middleware_stack()))
-
-
-def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
+def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> ASGIApp:
     """The gateway for the tasks ``specs``; its services live as long as its lifespan."""
     accounts = AccountFiles(settings)
     audit = AuditLog(settings) if settings.audit_log else None
@@ -44,7 +34,7 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
         if audit is not None:
             await audit.close()
 
-    app = _Gateway(
+    app = FastAPI(
         title=settings.project_title,
         summary=settings.project_summary,
         description=settings.project_description,
@@ -58,15 +48,11 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> FastAPI:
     )
     install_error_handlers(app)
     direct = _add_routes(app, settings, specs)
-    app.surroundings = partial(_surrounded, direct, settings, Door(accounts), audit)
-    return app
+    return _surrounded(DirectRouter(JsonErrors(app), direct), settings, Door(accounts), audit)
 
 
-def _surrounded(
-    direct: DirectRoutes, settings: Settings, door: Door, audit: AuditLog | None, fastapi: ASGIApp
-) -> ASGIApp:
-    """What a request passes until somebody answers it, from the inside out."""
-    app: ASGIApp = DirectRouter(fastapi, direct)
+def _surrounded(app: ASGIApp, settings: Settings, door: Door, audit: AuditLog | None) -> ASGIApp:
+    """What a request passes before it is looked at, from the inside out."""
     if audit is not None:
         app = AuditTrail(app, audit)
     app = Authentication(app, door, audit, settings.max_requests_per_second)
