@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from config.logs import event
 from workers.outbox import Outbox
 from workers.outcome import Ending, Outcome, StopReason
 from workers.queue.broker import Broker
 from workers.queue.errors import QueueUnavailableError
-from workers.queue.listeners import reconnect_delays
 from workers.queue.records import ClaimedJob, State, Verdict
+from workers.retries import until_it_works
 
 log = logging.getLogger("fasttask.worker")
 
@@ -42,19 +43,21 @@ class Reporter:
 
     async def _insist(self, job: ClaimedJob, outcome: Outcome) -> Verdict | None:
         """Repeat until the queue server has answered."""
-        waiting = False
-        for delay in reconnect_delays():
+        kept = False
+
+        async def hand_in() -> Verdict | None:
+            nonlocal kept
             try:
-                verdict = await self._hand_in(job, outcome)
-            except QueueUnavailableError as error:
-                event(log, logging.WARNING, "outcome_waits", job=job.id, task=job.task, why=error)
-                waiting = waiting or await self._keep(job, outcome)
-                await asyncio.sleep(delay)
-            else:
-                if waiting:
-                    await asyncio.to_thread(self._outbox.forget, job)
-                return verdict
-        raise AssertionError("the delays are endless")
+                return await self._hand_in(job, outcome)
+            except QueueUnavailableError:
+                kept = kept or await self._keep(job, outcome)
+                raise
+
+        tell = partial(event, log, logging.WARNING, "outcome_waits", job=job.id, task=job.task)
+        verdict = await until_it_works(hand_in, QueueUnavailableError, tell)
+        if kept:
+            await asyncio.to_thread(self._outbox.forget, job)
+        return verdict
 
     async def _keep(self, job: ClaimedJob, outcome: Outcome) -> bool:
         """Put an outcome on the disk; False if that failed, and it is in memory only."""

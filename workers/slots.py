@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from config.logs import event
 from workers.child_handle import UNSTARTED, ChildHandle
 from workers.fork_client import ForkClient, ForkServerError
 from workers.outcome import Outcome, StopReason
 from workers.pace import Pace
-from workers.queue.listeners import reconnect_delays
 from workers.queue.records import ClaimedJob
+from workers.retries import until_it_works
 
 log = logging.getLogger("fasttask.worker")
 
@@ -96,13 +97,8 @@ class Slot:
         self._set_alarm(max(left, 0.05))
 
     async def _spawn(self) -> ChildHandle:
-        for delay in reconnect_delays():
-            try:
-                return await self._forks.spawn()
-            except (ForkServerError, OSError) as error:
-                event(log, logging.ERROR, "no_child", why=error)
-            await asyncio.sleep(delay)
-        raise AssertionError("the delays are endless")
+        tell = partial(event, log, logging.ERROR, "no_child")
+        return await until_it_works(self._forks.spawn, (ForkServerError, OSError), tell)
 
 
 class SlotPool:

@@ -12,6 +12,7 @@ import logging
 import secrets
 import socket
 import time
+from functools import partial
 from signal import Signals
 from typing import Any, cast
 
@@ -36,6 +37,7 @@ from workers.queue.errors import QueueError, QueueUnavailableError
 from workers.queue.listeners import Subscription, reconnect_delays, wait_for_work
 from workers.queue.records import Claim, ClaimedJob
 from workers.reports import Reporter
+from workers.retries import until_it_works
 from workers.slots import Slot, SlotPool
 
 log = logging.getLogger("fasttask.worker")
@@ -266,13 +268,9 @@ class Worker(arq.Worker):
         return await self._slots.run(whole)
 
     async def _with_data(self, job: ClaimedJob) -> ClaimedJob:
-        for delay in reconnect_delays():
-            try:
-                return await self.broker.with_data(job)
-            except QueueUnavailableError as error:
-                event(log, logging.WARNING, "job_not_fetched", job=job.id, task=job.task, why=error)
-            await asyncio.sleep(delay)
-        raise AssertionError("the delays are endless")
+        tell = partial(event, log, logging.WARNING, "job_not_fetched", job=job.id, task=job.task)
+        fetch = partial(self.broker.with_data, job)
+        return await until_it_works(fetch, QueueUnavailableError, tell)
 
     def _count(self, outcome: Outcome) -> None:
         """Keep arq's own counters."""
