@@ -59,23 +59,15 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[QueueServer]:
     """One queue server for all tests that leave it alive."""
-    server = QueueServer()
-    try:
-        server.start()
+    with QueueServer() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture
 def own_server() -> Iterator[QueueServer]:
     """A queue server that the test may kill, pause or configure."""
-    server = QueueServer()
-    try:
-        server.start()
+    with QueueServer() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from tests.waiting import wait_until
 
@@ -32,6 +33,18 @@ class QueueServer:
         self.folder = Path(tempfile.mkdtemp(prefix="ft-"))
         self.socket = self.folder / "queue.sock"
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """It answers from here on, and leaves nothing behind."""
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.remove()
 
     @property
     def url(self) -> str:
