@@ -7,8 +7,8 @@ context with the new certificate and the old key, and so nobody could connect an
 import asyncio
 import logging
 import ssl
-from pathlib import Path
 
+from config.file_state import FileState, file_state
 from config.logs import event
 from config.settings import Settings
 
@@ -17,8 +17,6 @@ log = logging.getLogger("fasttask.app")
 LOOK_SECONDS = 2.0  # how often the files are looked at
 # For TLS 1.2: forward secrecy and authenticated encryption only. The suites of 1.3 are all such.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-FileState = tuple[int, int, int]  # time of change in ns, size, inode
 
 
 class LiveCertificate:
@@ -68,12 +66,4 @@ class LiveCertificate:
         context.load_cert_chain(self._certificate, self._key, password="")
 
     def _states(self) -> list[FileState | None]:
-        return [_state(path) for path in (self._certificate, self._key)]
-
-
-def _state(path: Path) -> FileState | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+        return [file_state(path) for path in (self._certificate, self._key)]

@@ -2,7 +2,8 @@
 
 A bare password means the user ``default``: with TASK_QUEUE_PASSWD workers, gateways and arq's
 clients are that user, whom the server lets work on the queues and not rule it. The user ``admin``
-may do everything; its random password is in a file of this machine and no part of a node uses it.
+may do everything; its random password is in a file of this machine. Of a node's parts only
+`queue_certificate` uses it.
 
 Commands inside a script count as its caller's, so the list names those as well.
 See https://valkey.io/topics/acl/.

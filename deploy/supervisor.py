@@ -20,10 +20,11 @@ LOG_ROTATION = {"maxbytes": "10MB", "backups": "5"}
 FOR_EVER = "1000000000"
 # Higher numbers stop first, each part waits for the one before: the API takes no new requests
 # while the worker finishes what it can, and the queue server is there to take back the rest.
-API, WORKER, QUEUE, QUEUE_SYNC = "30", "20", "10", "5"
+API, WORKER, QUEUE_CERTIFICATE, QUEUE, QUEUE_SYNC = "30", "20", "15", "10", "5"
 API_STOP_SECONDS = 7
 QUEUE_STOP_SECONDS = 3
 QUEUE_SYNC_STOP_SECONDS = 1
+QUEUE_CERTIFICATE_STOP_SECONDS = 1
 WORKER_STOP_SECONDS_OVER_GRACE = 10
 # How many files and connections each part may have open, where the machine allows it.
 OPEN_FILES = 65_536
@@ -33,7 +34,7 @@ Section = dict[str, str]
 
 def stop_seconds(grace_seconds: float) -> float:
     """How long the supervisor takes at most to stop all parts, killing those that hang."""
-    queue = QUEUE_STOP_SECONDS + QUEUE_SYNC_STOP_SECONDS
+    queue = QUEUE_STOP_SECONDS + QUEUE_SYNC_STOP_SECONDS + QUEUE_CERTIFICATE_STOP_SECONDS
     return API_STOP_SECONDS + grace_seconds + WORKER_STOP_SECONDS_OVER_GRACE + queue
 
 
@@ -73,6 +74,8 @@ def supervisor_configuration(settings: Settings) -> str:
         sections["program:queue"] = _queue(settings)
         if settings.durability == "everysec":
             sections["program:queue_sync"] = _queue_sync(settings)
+        if settings.serves_queue_over_tls:
+            sections["program:queue_certificate"] = _queue_certificate(settings)
     if settings.has_worker:
         sections["program:worker"] = _worker(settings)
     if settings.has_api:
@@ -125,6 +128,14 @@ def _queue_sync(settings: Settings) -> Section:
         **_part(f"deploy.queue_sync {folder}", settings.log_dir / "queue_sync.log"),
         "priority": QUEUE_SYNC,
         "stopwaitsecs": str(QUEUE_SYNC_STOP_SECONDS),
+    }
+
+
+def _queue_certificate(settings: Settings) -> Section:
+    return {
+        **_part("deploy.queue_certificate", settings.log_dir / "queue_certificate.log"),
+        "priority": QUEUE_CERTIFICATE,
+        "stopwaitsecs": str(QUEUE_CERTIFICATE_STOP_SECONDS),
     }
 
 

@@ -20,9 +20,9 @@ def connect(settings: Settings, password: str | None) -> Redis:
     return Redis(host="127.0.0.1", port=settings.task_queue_port, password=password)
 
 
-def start_server(node: Commands) -> "subprocess.Popen[str]":
+def start_server(node: Commands, **environment: str) -> "subprocess.Popen[str]":
     """The node's queue server; it takes connections."""
-    server = node.start("deploy.queue_server")
+    server = node.start("deploy.queue_server", **environment)
     assert server.stdout is not None
     said = []
     for line in server.stdout:

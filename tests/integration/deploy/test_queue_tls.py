@@ -2,19 +2,21 @@
 
 import contextlib
 import re
+import shutil
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from config.errors import ConfigurationError
 from deploy.certificate import fingerprint, make_certificate
 from deploy.gateway import Gateway
 from deploy.queue_binary import find_queue_server
 from tests.integration.deploy.conftest import Commands
-from tests.integration.deploy.test_node import started
+from tests.integration.deploy.test_node import pid_of, started
 from tests.integration.deploy.test_queue_server import start_server
 from tests.waiting import wait_until
 
@@ -93,6 +95,54 @@ def test_a_worker_joins_by_the_masters_certificate_file(
     log = make_worker(task_queue_ca=master.settings.ssl_certfile).start("workers").stdout
     assert log is not None
     assert wait_until(lambda: "queue_server_reached" in log.readline())
+
+
+def shown(node: Commands) -> bytes:
+    """The certificate that the queue server shows to a new connection."""
+    address = "127.0.0.1", node.settings.task_queue_port or 0
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(address))
+
+
+def logged_in(node: Commands) -> Redis:
+    """A client of the queue server that trusts it whatever it shows."""
+    return Redis(
+        port=node.settings.task_queue_port or 0, password=PASSWORD,
+        ssl=True, ssl_cert_reqs="none",
+    )  # fmt: skip
+
+
+@needs_tls
+def test_the_queue_server_takes_a_renewed_certificate_without_a_restart(
+    master: Commands, commands: Callable[..., Commands]
+) -> None:
+    other = commands().settings
+    make_certificate(other)
+    started(master)
+    server, former = pid_of(master, "queue"), shown(master)
+    with logged_in(master) as client:
+        connected = client.client_id()
+        shutil.copy(other.ssl_keyfile, master.settings.ssl_keyfile)
+        log = master.settings.log_dir / "queue_certificate.log"
+        wait_until(lambda: "queue_certificate_kept" in log.read_text())  # half of a pair
+        assert shown(master) == former
+        shutil.copy(other.ssl_certfile, master.settings.ssl_certfile)
+        wait_until(lambda: shown(master) != former)
+        assert client.client_id() == connected
+    assert pid_of(master, "queue") == server
+
+
+def test_the_server_is_told_once_a_change_even_if_it_comes_later(
+    commands: Callable[..., Commands],
+) -> None:
+    """The embedded server takes it without a look at the files: it is the way there that shows."""
+    node = commands()
+    make_certificate(node.settings)
+    teller = node.start("deploy.queue_certificate")
+    start_server(node, PATH="/nowhere")
+    assert teller.stdout is not None
+    for _ in range(2):
+        assert "INFO    queue queue_certificate_loaded path=" in teller.stdout.readline()
+        node.settings.ssl_certfile.touch()
 
 
 @needs_tls

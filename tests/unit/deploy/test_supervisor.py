@@ -42,6 +42,10 @@ def programs(settings: Settings) -> dict[str, Any]:
         ({}, {"queue", "queue_sync", "worker", "api"}),
         ({"durability": "always"}, {"queue", "worker", "api"}),
         (MASTER, {"queue", "queue_sync", "api"}),
+        (
+            {"task_queue_tls": True, **MASTER},
+            {"queue", "queue_sync", "queue_certificate", "api"},
+        ),
         (WORKER, {"worker"}),
         ({"task_queue_url": "redis://h"}, {"worker", "api"}),
     ],
@@ -95,8 +99,12 @@ def test_the_worker_gets_its_grace(node: Callable[..., Settings]) -> None:
 
 
 def test_all_parts_may_stop_within_the_time_that_is_waited(node: Callable[..., Settings]) -> None:
-    parts = programs(node(uvicorn_workers=1, grace_seconds=7))
-    assert sum(part.stopwaitsecs for part in parts.values()) == stop_seconds(7) == 28
+    with_all_parts = node(
+        uvicorn_workers=1, grace_seconds=7,
+        task_queue_tls=True, task_queue_port=1, task_queue_passwd="x",
+    )  # fmt: skip
+    parts = programs(with_all_parts)
+    assert sum(part.stopwaitsecs for part in parts.values()) == stop_seconds(7) == 29
 
 
 def test_a_part_is_started_again_for_ever(node: Callable[..., Settings]) -> None:
