@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.certificate import LiveCertificate
-from app.connections import Connection, Loop, Senders
+from app.connections import Clients, Connection, Loop
 from app.main import create_app
 from app.processes import ApiProcesses
 from app.security_headers import security_headers
@@ -58,7 +58,7 @@ async def _serve_until_told(app: ASGIApp, settings: Settings, listening: socket.
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=partial(Connection, senders=Senders(settings)),  # type: ignore[arg-type]
+            http=partial(Connection, clients=Clients(settings)),  # type: ignore[arg-type]
             ws="none",
             ssl_context_factory=lambda *_: certificate.context,
             headers=security_headers(settings),

@@ -4,13 +4,15 @@ uvicorn's own protocol waits for a request's head and body for as long as a clie
 few thousand idle connections would lock everybody out (Slowloris). Here each client has to send
 something within REQUEST_READ_SECONDS: its next head as a whole, then its body piece by piece. A
 client whose request is complete is never bothered, however long it waits for the answer.
+
+Of an answer it has to take something, however little, within ANSWER_READ_SECONDS. What is left of
+an answer when the server has handed it over is still taken, before the next request is waited for.
 """
 
 import asyncio
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -20,14 +22,18 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.accepting import FairServer
+from app.awaited import Awaited
 from app.errors import RETRY_AFTER_SECONDS, answer
 from app.one_write import in_one_write
 from app.security_headers import HEADERS
+from app.taking import Taking
 from config.logs import event
 from config.settings import Settings
 
 log = logging.getLogger("fasttask.app")
 
+LOOKS = 4  # at a client that takes its answer, in the time that it may take nothing
+LONGEST_CLOSING = 24 * 3600.0  # seconds, for TLS: how long is right, `let_go` knows
 LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers
 SMALLEST_PIECE = 16 * 1024  # bytes of a body that count as progress
 PATIENCE_SECONDS = 1.0  # how long a client may always take, however many others there are
@@ -36,57 +42,44 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 RETRY_LATER = MappingProxyType({"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-class Senders:
-    """The connections whose client has to send something, the one idle for longest first."""
+class Clients:
+    """The connections of this process, by what their clients have to do."""
 
     def __init__(self, settings: Settings) -> None:
-        self._longest = settings.request_read_seconds
+        self.answer_seconds = settings.answer_read_seconds
+        self.sending: Awaited[Connection] = Awaited(
+            settings.request_read_seconds, Connection.let_go
+        )
+        self.taking: Awaited[Connection] = Awaited(
+            settings.answer_read_seconds / LOOKS, Connection.look_what_it_takes
+        )
         self._most = settings.max_connections
-        self._idle_since: dict[Connection, float] = {}
-        self._sweeper: asyncio.TimerHandle | None = None
 
-    def expect(self, connection: "Connection") -> None:
-        """From now on, or again, this client has to send something."""
-        self._idle_since.pop(connection, None)
-        self._idle_since[connection] = time.monotonic()
-        if self._sweeper is None:
-            self._sweep_later()
-
-    def release(self, connection: "Connection") -> None:
-        """This client has sent its request, or has gone."""
-        self._idle_since.pop(connection, None)
+    def forget(self, connection: "Connection") -> None:
+        """It is closed."""
+        self.sending.release(connection)
+        self.taking.release(connection)
 
     def make_room(self, connections: int) -> bool:
         """Whether one of so many connections may be served, if need be in place of an idle one."""
         if connections <= self._most:
             return True
-        oldest, since = next(iter(self._idle_since.items()), (None, 0.0))
-        if oldest is None or time.monotonic() - since < PATIENCE_SECONDS:
+        oldest, seconds = self.sending.idle_longest()
+        if oldest is None or seconds < PATIENCE_SECONDS:
             return False
-        self.release(oldest)
+        self.sending.release(oldest)
         oldest.give_way()
         return True
-
-    def _sweep_later(self) -> None:
-        pause = min(1.0, self._longest / 4)
-        self._sweeper = asyncio.get_running_loop().call_later(pause, self._sweep)
-
-    def _sweep(self) -> None:
-        self._sweeper = None
-        latest = time.monotonic() - self._longest
-        for connection in [c for c, since in self._idle_since.items() if since < latest]:
-            self.release(connection)
-            connection.let_go()
-        if self._idle_since:
-            self._sweep_later()
 
 
 class Connection(HttpToolsProtocol):
     """One client's connection."""
 
-    def __init__(self, *, senders: Senders, **of_uvicorn: Any) -> None:
+    _taking: Taking
+
+    def __init__(self, *, clients: Clients, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
-        self._senders = senders
+        self._clients = clients
         self._head_bytes: int | None = None  # of the head that is being read
         self._piece = 0
 
@@ -94,13 +87,14 @@ class Connection(HttpToolsProtocol):
         """The TLS handshake is done."""
         super().connection_made(transport)
         self.transport = in_one_write(transport)
-        if not self._senders.make_room(len(self.connections)):
+        self._taking = Taking(transport)
+        if not self._clients.make_room(len(self.connections)):
             self.app = _too_many
-        self._senders.expect(self)
+        self._clients.sending.expect(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Either side has closed it."""
-        self._senders.release(self)
+        self._clients.forget(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -123,7 +117,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = None
         self._piece = 0
         super().on_headers_complete()
-        self._senders.expect(self)
+        self._clients.sending.expect(self)
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body, of any size."""
@@ -131,41 +125,68 @@ class Connection(HttpToolsProtocol):
         self._piece += len(body)
         if self._piece >= SMALLEST_PIECE:
             self._piece = 0
-            self._senders.expect(self)
+            self._clients.sending.expect(self)
 
     def on_message_complete(self) -> None:
         """A whole request. It may have been refused before it was read."""
         super().on_message_complete()
         if not self.cycle.response_complete:
-            self._senders.release(self)
+            self._clients.sending.release(self)
 
     def on_response_complete(self) -> None:
         """A whole answer."""
         super().on_response_complete()
-        if not self.transport.is_closing():
-            self._senders.expect(self)
+        self._clients.sending.expect(self)
+
+    def pause_writing(self) -> None:
+        """More of an answer waits for the client than is to be kept in memory."""
+        super().pause_writing()
+        self._taking.idle_seconds()
+        self._clients.taking.expect(self)
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it, or has gone."""
+        super().resume_writing()
+        self._clients.taking.release(self)
 
     def send_400_response(self, msg: str) -> None:
         """What was sent is not HTTP."""
         self._refuse(400, msg)
 
+    def look_what_it_takes(self) -> None:
+        """Its client has part of an answer to take before it gets more."""
+        if self._takes_on():
+            self._clients.taking.expect(self)
+        else:
+            self._break_off()
+
     def let_go(self) -> None:
-        """Its client was silent for too long."""
-        if self.transport.is_closing():
-            return
-        if self.flow.read_paused:  # not its fault: we have not read what it sent
-            self._senders.expect(self)
-            return
-        event(log, logging.INFO, "slow_client", address=self.client)
-        if self._head_bytes is not None or self._is_reading_a_body():
+        """Its client has sent nothing for too long, unless it is not yet its turn to."""
+        closing = self.transport.is_closing()
+        if self._takes_on() or (self.flow.read_paused and not closing):
+            self._clients.sending.expect(self)
+        elif self._taking.has_to:
+            self._break_off()
+        elif not closing and (self._head_bytes is not None or self._is_reading_a_body()):
+            event(log, logging.INFO, "slow_client", address=self.client)
             self._refuse(408, "the request took too long to arrive")
         else:
+            event(log, logging.INFO, "slow_client", address=self.client)
             self.transport.abort()
 
     def give_way(self) -> None:
         """Others need its place."""
         if not self.transport.is_closing():
             self._refuse(503, TOO_MANY, RETRY_LATER)
+
+    def _takes_on(self) -> bool:
+        """Whether an answer is not taken yet, and has been going on to be."""
+        idle = self._taking.idle_seconds()
+        return self._taking.has_to and idle < self._clients.answer_seconds
+
+    def _break_off(self) -> None:
+        event(log, logging.INFO, "answer_not_taken", address=self.client)
+        self._taking.break_off()
 
     def _is_reading_a_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body and not self.cycle.response_started
@@ -176,6 +197,7 @@ class Connection(HttpToolsProtocol):
         lines = b"".join(b"%b: %b\r\n" % header for header in refusal.raw_headers)
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + bytes(refusal.body))
         self.transport.close()
+        self._clients.sending.expect(self)
 
 
 class Loop(uvloop.Loop):
@@ -190,8 +212,12 @@ class Loop(uvloop.Loop):
         ssl: ssl.SSLContext | None = None, **_ignored: Any,
     ) -> FairServer:  # fmt: skip
         """As asyncio's, for a socket that listens already."""
-        tls = {"ssl": ssl, "ssl_handshake_timeout": self._handshake_seconds} if ssl else {}
-        return FairServer(sock, protocol, **tls)
+        if ssl is None:
+            return FairServer(sock, protocol)
+        return FairServer(
+            sock, protocol, ssl=ssl,
+            ssl_handshake_timeout=self._handshake_seconds, ssl_shutdown_timeout=LONGEST_CLOSING,
+        )  # fmt: skip
 
 
 async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:

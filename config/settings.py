@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     max_waiting_jobs: int = Field(0, ge=0)  # of one user; 0: no limit
     max_params_depth: int = Field(DEEPEST_JSON, ge=1, le=DEEPEST_JSON)
     request_read_seconds: Seconds = 20
+    answer_read_seconds: Annotated[float, Field(gt=0, le=86_400)] = 120
     max_body_bytes: int = Field(16 * 2**20, ge=1024)
     max_upload_bytes: int = Field(4 * 2**30, ge=1024)
     api_docs: bool = True

@@ -1,10 +1,12 @@
-"""Clients that send slowly or not at all: they are let go, and nobody else waits for them."""
+"""Clients that send or take slowly or not at all: they are let go, nobody else waits for them."""
 
 import contextlib
+import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from tests.integration.app.cluster import HOST, Certificate, Cluster, Gateway
 from tests.waiting import wait_until
 
 READ_SECONDS = 1.0
+TAKE_SECONDS = 2.0
 LET_GO_WITHIN = 5.0
 MOST = 60
 HEAD = b"POST /run/add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -22,7 +25,11 @@ HEAD = b"POST /run/add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n
 def hasty(certificate: Certificate) -> Iterator[Gateway]:
     """A gateway with little patience, and a worker."""
     with Cluster(certificate) as cluster:
-        gateway = cluster.add_gateway(REQUEST_READ_SECONDS=READ_SECONDS, MAX_CONNECTIONS=MOST)
+        gateway = cluster.add_gateway(
+            REQUEST_READ_SECONDS=READ_SECONDS,
+            ANSWER_READ_SECONDS=TAKE_SECONDS,
+            MAX_CONNECTIONS=MOST,
+        )
         cluster.add_worker()
         cluster.wait_ready()
         yield gateway
@@ -186,3 +193,96 @@ def test_beyond_the_bound_a_client_is_told_to_come_back(hasty: Gateway) -> None:
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert set(answer.json()) == {"detail"}
+
+
+def request(
+    connection: ssl.SSLSocket, method: str, path: str, body: bytes = b"", keep: str = "keep-alive"
+) -> None:
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    head += f"Connection: {keep}\r\n"
+    connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+
+
+def is_served(gateway: Gateway, connection: socket.socket) -> bool:
+    """Whether the gateway's kernel has this connection; the client is not told of its end."""
+    ends = f":{gateway.port:04X} ", f":{connection.getsockname()[1]:04X} "
+    return any(ends[0] in line[:21] and ends[1] in line[20:35] for line in connections_here())
+
+
+def connections_here() -> list[str]:
+    return Path("/proc/net/tcp").read_text().splitlines()
+
+
+def taken_slowly(connection: ssl.SSLSocket, pieces: int) -> bytes:
+    """Read some, several times in the time that a client has, and in the end the rest."""
+    connection.settimeout(LET_GO_WITHIN)
+    said = bytearray()
+    for _ in range(pieces):
+        wanted = len(said) + NOTICED
+        while len(said) < wanted:
+            said += connection.recv(16 * 1024)
+        time.sleep(TAKE_SECONDS / 6)
+    length = int(re.search(rb"(?i)content-length: (\d+)", said)[1])  # type: ignore[index]
+    head = said.index(b"\r\n\r\n") + 4
+    while len(said) < head + length and (chunk := connection.recv(65536)):
+        said += chunk
+    return bytes(said[head:])
+
+
+def lazy_socket(gateway: Gateway) -> ssl.SSLSocket:
+    """A connection with a small buffer, so that what is not read soon waits at the gateway."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    plain.settimeout(LET_GO_WITHIN)
+    plain.connect((HOST, gateway.port))
+    return gateway.context.wrap_socket(plain, server_hostname=HOST)
+
+
+NOTICED = 128 * 1024  # bytes that a client's kernel tells of; fewer are gathered first
+LARGE = 64 * 2**20
+RESULT = b"y" * 12 * 2**20
+
+
+@pytest.fixture(scope="module")
+def large_file(hasty: Gateway) -> str:
+    """The name of a file that no buffer holds."""
+    with (hasty.folder.parent / "large").open("wb") as file:
+        file.truncate(LARGE)
+    return "large"
+
+
+def peak_memory(gateway: Gateway) -> int:
+    status = Path(f"/proc/{gateway.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]
+
+
+def test_a_download_that_is_not_taken_is_broken_off(hasty: Gateway, large_file: str) -> None:
+    before = peak_memory(hasty)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(lazy_socket(hasty)) for _ in range(16)]
+        began = time.monotonic()
+        for connection in connections:
+            request(connection, "GET", f"/download?file_name={large_file}")
+        assert all(is_served(hasty, connection) for connection in connections)
+        wait_until(lambda: not any(is_served(hasty, c) for c in connections), within=LET_GO_WITHIN)
+        assert time.monotonic() - began > TAKE_SECONDS * 0.9
+    assert peak_memory(hasty) - before < LARGE // 2
+
+
+def test_a_large_answer_that_is_not_taken_is_broken_off(hasty: Gateway) -> None:
+    with lazy_socket(hasty) as connection:
+        request(connection, "POST", "/run/act", b'{"how":"repeat","text":"%s"}' % RESULT)
+        wait_until(lambda: not is_served(hasty, connection), within=2 * LET_GO_WITHIN)
+
+
+def test_a_download_that_is_taken_slowly_comes_through(hasty: Gateway, large_file: str) -> None:
+    with lazy_socket(hasty) as connection:
+        request(connection, "GET", f"/download?file_name={large_file}")
+        assert len(taken_slowly(connection, 12)) == LARGE
+
+
+@pytest.mark.parametrize("keep", ["keep-alive", "close"])
+def test_a_large_answer_that_is_taken_slowly_comes_through(hasty: Gateway, keep: str) -> None:
+    with lazy_socket(hasty) as connection:
+        request(connection, "POST", "/run/act", b'{"how":"repeat","text":"%s"}' % RESULT, keep)
+        assert RESULT in taken_slowly(connection, 12)
