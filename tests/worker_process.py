@@ -15,9 +15,12 @@ from tests.waiting import eventually, is_alive
 class WorkerProcess:
     """The worker of the node whose files lie in ``folder``; may be started again and again."""
 
-    def __init__(self, folder: Path, queue_url: str, **environment: Any) -> None:
+    def __init__(
+        self, folder: Path, queue_url: str, python: str = sys.executable, **environment: Any
+    ) -> None:
         """``environment`` holds settings by their names in the environment."""
         self._folder = folder
+        self._python = python
         self._log_file = folder / "log"
         self._settings = {
             "TASKS_DIR": SAMPLE_TASKS,
@@ -59,7 +62,7 @@ class WorkerProcess:
         environment = {**os.environ, **{k: str(v) for k, v in self._settings.items()}}
         with self._log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workers"],
+                [self._python, "-m", "workers"],
                 env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 

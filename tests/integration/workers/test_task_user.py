@@ -1,22 +1,23 @@
 """Tasks that run as another user than the node, and what that keeps from them.
 
-Needs root, as the setting does, and a Python that others may run.
+Needs root, as the setting does, and a folder with this project and its packages that others may
+read. Of a Python that is shut away, such as one below /root, a copy is made.
 """
 
 import os
 import pwd
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from tests.conftest import PROJECT, SAMPLE_TASKS
+from tests.conftest import SAMPLE_TASKS
+from tests.open_python import OpenPython, copied_python, present_python
 from tests.queue_server import QueueServer
 from tests.queue_state import new_job
 from tests.waiting import eventually, is_alive
@@ -25,26 +26,43 @@ from workers.queue.broker import Broker
 from workers.queue.records import FINAL_STATES, JobView, State
 
 USER = "nobody"
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="not root, so no process of another user can be started"
+)
 
 
-def cannot() -> str | None:
-    """Why these tests cannot run here."""
-    if os.geteuid() != 0:
-        return "not root, so no process of another user can be started"
-    probe = [sys.executable, "-c", "import workers.fork_server, tests.sample_tasks"]
+@pytest.fixture(scope="module")
+def python() -> Iterator[OpenPython]:
+    """A Python that the tasks' user may run."""
     entry = pwd.getpwnam(USER)
-    try:
-        subprocess.run(
-            probe, user=entry.pw_uid, group=entry.pw_gid, extra_groups=[], cwd="/",
-            env={**os.environ, "PYTHONPATH": str(PROJECT)}, check=True, capture_output=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{USER} may not run {sys.executable}: {error}"
-    return None
+    if present_python().problem(entry.pw_uid, entry.pw_gid) is None:
+        yield present_python()
+        return
+    with tempfile.TemporaryDirectory(prefix="ft-python-") as folder:
+        os.chmod(folder, 0o755)  # noqa: PTH101, S103  that is what it is for
+        python = copied_python(Path(folder))
+        if problem := python.problem(entry.pw_uid, entry.pw_gid):
+            pytest.skip(f"{USER} may not run our code: {problem}")
+        yield python
 
 
-REASON = cannot()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+@pytest.fixture
+def make_worker(
+    folder: Path, shared_server: QueueServer, python: OpenPython
+) -> Iterator[Callable[..., WorkerProcess]]:
+    """Makes the worker of root whose tasks are somebody else's; it is not started."""
+    made: list[WorkerProcess] = []
+
+    def make(**settings: Any) -> WorkerProcess:
+        given = {"TASK_USER": USER, **python.environment, **settings}
+        worker = WorkerProcess(folder / "node", shared_server.url, python.command, **given)
+        made.append(worker)
+        return worker
+
+    yield make
+    for worker in made:
+        worker.kill()
+        sys.stdout.write(worker.log)
 
 
 @pytest.fixture
@@ -57,14 +75,9 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def worker(folder: Path, shared_server: QueueServer) -> Iterator[WorkerProcess]:
-    """A worker of root whose tasks are somebody else's; it is not started."""
-    worker = WorkerProcess(
-        folder / "node", shared_server.url, TASK_USER=USER, SOFT_TIME_LIMIT=5, TIME_LIMIT=6
-    )
-    yield worker
-    worker.kill()
-    sys.stdout.write(worker.log)
+def worker(make_worker: Callable[..., WorkerProcess]) -> WorkerProcess:
+    """One with time limits."""
+    return make_worker(SOFT_TIME_LIMIT=5, TIME_LIMIT=6)
 
 
 async def result_of(broker: Broker, job_id: str, **params: Any) -> JobView:
@@ -133,12 +146,12 @@ async def test_its_processes_end_like_all_others(
 
 
 async def test_files_it_may_not_read_are_told_at_the_start(
-    folder: Path, shared_server: QueueServer
+    folder: Path, make_worker: Callable[..., WorkerProcess]
 ) -> None:
     tasks = folder / "tasks"
     shutil.copytree(SAMPLE_TASKS, tasks)
     os.chmod(tasks, 0o700)  # noqa: PTH101  no event loop waits for it
-    worker = WorkerProcess(folder / "node", shared_server.url, TASK_USER=USER, TASKS_DIR=tasks)
+    worker = make_worker(TASKS_DIR=tasks)
     worker.start()
     assert await worker.ended() == 1
     assert "cannot_start" in worker.log
