@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from config.users import EVERY_TASK, is_among
+from workers.queue.owners import NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +23,5 @@ class Caller:
         return self.sees_all or owner == self.name
 
 
-ANONYMOUS = Caller("Anonymous", sees_all=True)  # everybody, where there are no users
+ANONYMOUS = Caller(NOBODY, sees_all=True)  # everybody, where there are no users
 THIS_NODE = Caller("node", sees_all=True)  # the commands of whoever runs this node

@@ -31,7 +31,9 @@ async def whole_status_info(services: ServicesDep, caller: CallerDep) -> Respons
 
 async def _status(services: Services, caller: Caller, fields: list[StatusField]) -> Response:
     tasks = [task for task in services.settings.loaded_tasks if caller.may_run(task)]
-    statistics = await services.broker.statistics(tasks, workers="worker_status" in fields)
+    statistics = await services.broker.statistics(
+        tasks, workers="worker_status" in fields, owner="" if caller.sees_all else caller.name
+    )
     status: dict[str, Any] = {"running_id": services.jobs.running_id, "username": caller.name}
     if "worker_status" in fields:
         status["worker_status"] = await _worker_status(services, caller, statistics)

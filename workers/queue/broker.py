@@ -152,11 +152,16 @@ class Broker:
                 raise UnreadableLetterError
         return _new_view(job_id, reply[2].decode(), reply[3].decode(), reply[1])
 
-    async def statistics(self, tasks: Sequence[str], *, workers: bool = True) -> Statistics:
-        """The counters of ``tasks``, and the workers that are present."""
+    async def statistics(
+        self, tasks: Sequence[str], *, workers: bool = True, owner: str = ""
+    ) -> Statistics:
+        """The counters of ``tasks``, and the workers that are present.
+
+        ``owner``, if not empty, is whose jobs are counted.
+        """
         windows = [number for window in WINDOWS.items() for number in window]
         totals, lengths, starts, presences = await self._runner.call(
-            scripts.STATISTICS, "1" if workers else "0", len(WINDOWS), *windows, *tasks
+            scripts.STATISTICS, "1" if workers else "0", owner, len(WINDOWS), *windows, *tasks
         )
         now = _counters(totals)
         running = {t: now.get(f"{t}:{State.STARTED}", 0) for t in tasks}

@@ -28,6 +28,7 @@ HOLDERS = (
 )
 PARKED = "ft:parked:"  #: + task:key. zset id -> when it was created; waits for a place
 WAITING = "ft:waiting:"  #: + owner. list of ids, his jobs that waited when last looked at; 60 days
+# These four name everybody's counters; one owner's end as owners.py says.
 TOTALS = "ft:totals"  #: hash task:STATE -> jobs. Final states ever, STARTED and RETRY now
 SNAPSHOT = "ft:totals:"  #: + period:slot. hash, TOTALS when that slot of `period` seconds began
 SNAPSHOTS = "ft:snapshots:"  #: + period. zset slot -> slot: which snapshots there are

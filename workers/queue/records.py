@@ -176,6 +176,6 @@ class Statistics:
     """The counters behind `status_info`. Keys of the inner mappings are ``task:STATE``."""
 
     totals: dict[str, int]
-    waiting: dict[str, int]  #: task -> jobs in its queue that do not run
+    waiting: dict[str, int]  #: task -> unfinished jobs that do not run
     completed_since: dict[int, dict[str, int]]  #: window in seconds -> jobs ended within it
     workers: dict[str, Any]  #: worker -> its presence

@@ -16,7 +16,7 @@ from redis.asyncio.connection import UnixDomainSocketConnection
 
 from tests.queue_server import QueueServer
 from tests.queue_state import assert_nothing_left, enqueue_by_arq, limited, new_job
-from workers.queue import keys
+from workers.queue import keys, owners
 from workers.queue.broker import CRASH_LIMIT, Broker
 from workers.queue.errors import KeyReusedError
 from workers.queue.records import (
@@ -32,6 +32,8 @@ from workers.queue.serializer import deserialize, serialize
 TASKS = ("a", "b")
 LIMITS = {"k1": 1, "k2": 2}
 WORKERS = ("w1", "w2", "w3")
+USERS = ("ann", "bob:5@x")
+NOBODIES = ("", owners.NOBODY)
 
 
 EXAMPLES = 250  # enough for 10,000 steps, whichever examples are drawn
@@ -43,6 +45,7 @@ class Model:
 
     task: str
     key: str
+    user: str = ""  #: whose it is
     state: State = State.PENDING
     owner: ClaimedJob | None = None  #: the attempt that may write
     former: list[ClaimedJob] = field(default_factory=list)  #: attempts that may not
@@ -108,12 +111,16 @@ class QueueMachine(RuleBasedStateMachine):
 
     # ---- clients ---------------------------------------------------------------------------
 
-    @rule(task=st.sampled_from(TASKS), key=st.sampled_from(["", "", *LIMITS]))
-    def create(self, task: str, key: str) -> None:
+    @rule(
+        task=st.sampled_from(TASKS),
+        key=st.sampled_from(["", "", *LIMITS]),
+        user=st.sampled_from(USERS + NOBODIES),
+    )
+    def create(self, task: str, key: str, user: str) -> None:
         job_id = f"j{len(self.jobs)}"
         places = limited(LIMITS[key], key) if key else None
-        assert self._do(self.broker.create(new_job(job_id, task, concurrency=places)))
-        self.jobs[job_id] = Model(task, key)
+        assert self._do(self.broker.create(new_job(job_id, task, concurrency=places, owner=user)))
+        self.jobs[job_id] = Model(task, key, user)
 
     @rule(
         task=st.sampled_from(TASKS),
@@ -130,7 +137,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         view = self._do(creating)
         if made_id == job_id:
-            self.jobs[job_id], self.keyed[key] = Model(task, ""), (body, job_id)
+            self.jobs[job_id], self.keyed[key] = Model(task, "", "ann"), (body, job_id)
         assert (view.id, view.state) == (made_id, self.jobs[made_id].state)
 
     @rule(task=st.sampled_from(TASKS))
@@ -188,7 +195,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert (view is not None) == model.dead
         if model.dead:
             model.dead = False
-            self.jobs[job_id] = Model(model.task, model.key)
+            self.jobs[job_id] = Model(model.task, model.key, model.user)
 
     # ---- workers ---------------------------------------------------------------------------
 
@@ -393,6 +400,19 @@ class QueueMachine(RuleBasedStateMachine):
         assert {k: v for k, v in totals.items() if v} == dict(expected)
 
     @invariant()
+    def each_owner_has_counters_of_his_own(self) -> None:
+        user = USERS[len(self.jobs) % len(USERS)]  # both come up, one a step is quicker
+        his = [model for model in self.jobs.values() if model.user == user]
+        expected = Counter(f"{model.task}:{model.state}" for model in his)
+        # Read before statistics, which would repair them.
+        kept = self._do(self.redis.hgetall(keys.TOTALS + owners.OWNED + user))
+        assert {k.decode(): int(v) for k, v in kept.items() if v != b"0"} == dict(expected)
+        statistics = self._do(self.broker.statistics(TASKS, owner=user))
+        assert {k: v for k, v in statistics.totals.items() if v} == dict(expected)
+        waiting = Counter(m.task for m in his if m.state in (State.PENDING, State.RETRY))
+        assert statistics.waiting == {task: waiting[task] for task in TASKS}
+
+    @invariant()
     def no_key_has_more_holders_than_places(self) -> None:
         for task in TASKS:
             for key, limit in LIMITS.items():
@@ -411,10 +431,18 @@ class QueueMachine(RuleBasedStateMachine):
             self._drain()
             self.results_never_change()
             self.counters_are_right()
+            self.each_owner_has_counters_of_his_own()
+            self._nobody_else_has_counters()
             self._do(assert_nothing_left(self.redis))
         finally:
             self._do(self.redis.aclose(close_connection_pool=True))
             self._runner.close()
+
+    def _nobody_else_has_counters(self) -> None:
+        names = self._do(self.redis.keys(f"*{owners.OWNED}*"))
+        assert {name.decode().partition(owners.OWNED)[2] for name in names} == {
+            model.user for model in self.jobs.values() if model.user not in NOBODIES
+        }
 
     def _drain(self) -> None:
         """Everybody says a last word, then healthy workers run what is left."""

@@ -77,7 +77,7 @@ local function start(id, task, meta, data)
   redis.call('PERSIST', META .. id)
   redis.call('PERSIST', JOB .. id)
   if meta.idempotency then redis.call('PERSIST', IDEMPOTENCY .. meta.idempotency) end
-  count_move(task, meta.state, 'STARTED')
+  count_move(task, meta.owner, meta.state, 'STARTED')
   -- A large job is fetched by its worker: the claim's answer must not be held up by it.
   local fits = sent + #data <= large
   if fits then sent = sent + #data end

@@ -57,6 +57,11 @@ end
 -- snapshots: TOTALS is copied before the first change within each slot of 5 s, 1 min and 15 min,
 -- so the jobs ended since T are TOTALS now, less the first snapshot at or after T. That costs one
 -- HMGET a count, and a reader four HGETALL, however many results there are.
+--
+-- The jobs of an owner are counted under the same names with OWNED .. owner behind them, besides:
+-- there PENDING is a gauge too, for a queue tells only of everybody's. These names go with
+-- META_LIFETIME after the last of his jobs was made or ended. A job that waits is gone by then, and
+-- one that still runs takes nothing below zero when it ends.
 
 -- Counting must never cost a job anything: where a foreign client has put something else in place
 -- of the counters, they start anew.
@@ -64,37 +69,72 @@ end
 local PERIODS = {5, 60, 900}
 local KEPT = {[5] = 120, [60] = 3720, [900] = 88200} -- seconds, a bit over 1 min, 1 hour, 1 day
 
-local function snapshot_before_change(now)
-  local seen = redis.call('HMGET', SLOTS, unpack(PERIODS))
+-- The end of the names under which an owner's jobs are counted; nil where there is no owner.
+local function counted_for(owner)
+  return owner and owner ~= '' and owner ~= NOBODY and OWNED .. owner or nil
+end
+
+-- Whether there was anything to do. `whose` is such an end, or '' for everybody's, here and below.
+local function snapshot_before_change(whose, now)
+  local seen, is_first = redis.call('HMGET', SLOTS .. whose, unpack(PERIODS)), false
   for i, period in ipairs(PERIODS) do
     local slot = whole(math.floor(now / (period * 1000)))
     if seen[i] ~= slot then
-      local name = SNAPSHOT .. period .. ':' .. slot
-      redis.call('COPY', TOTALS, name, 'REPLACE')
+      is_first = true
+      local name, row = SNAPSHOT .. period .. ':' .. slot .. whose, SNAPSHOTS .. period .. whose
+      redis.call('COPY', TOTALS .. whose, name, 'REPLACE')
       redis.call('EXPIRE', name, KEPT[period])
-      redis.call('ZADD', SNAPSHOTS .. period, slot, slot)
-      redis.call('ZREMRANGEBYSCORE', SNAPSHOTS .. period, '-inf', slot - KEPT[period] / period)
-      redis.call('HSET', SLOTS, period, slot)
+      redis.call('ZADD', row, slot, slot)
+      redis.call('ZREMRANGEBYSCORE', row, '-inf', slot - KEPT[period] / period)
+      redis.call('HSET', SLOTS .. whose, period, slot)
+      if whose ~= '' then
+        redis.call('EXPIRE', row, KEPT[period])
+        redis.call('PEXPIRE', SLOTS .. whose, META_LIFETIME)
+      end
     end
+  end
+  return is_first
+end
+
+local function add(whose, field, number)
+  local sum = redis.pcall('HINCRBY', TOTALS .. whose, field, number)
+  if type(sum) == 'table' then
+    redis.call('DEL', TOTALS .. whose, SLOTS .. whose)
+  elseif sum < 0 then -- a gauge that started anew while the job was under way
+    redis.call('HDEL', TOTALS .. whose, field)
   end
 end
 
-local function add(field, number)
-  local sum = redis.pcall('HINCRBY', TOTALS, field, number)
-  if type(sum) == 'table' and sum.err then redis.call('DEL', TOTALS, SLOTS) end
-end
-
-local function count_end(task, state, now)
-  pcall(snapshot_before_change, now)
-  add(task .. ':' .. state, 1)
+local function count_end(task, owner, state, now)
+  pcall(snapshot_before_change, '', now)
+  add('', task .. ':' .. state, 1)
+  local his = counted_for(owner)
+  if not his then return end
+  local done, is_first = pcall(snapshot_before_change, his, now)
+  add(his, task .. ':' .. state, 1)
+  if is_first or not done then redis.call('PEXPIRE', TOTALS .. his, META_LIFETIME) end
 end
 
 local GAUGES = {STARTED = true, RETRY = true}
+local GAUGES_OF_OWNER = {PENDING = true, STARTED = true, RETRY = true}
 
-local function count_move(task, from, to)
+local function move(whose, gauges, task, from, to)
+  if gauges[from] then add(whose, task .. ':' .. from, -1) end
+  if gauges[to] then add(whose, task .. ':' .. to, 1) end
+end
+
+local function count_move(task, owner, from, to)
   if from == to then return end
-  if GAUGES[from] then add(task .. ':' .. from, -1) end
-  if GAUGES[to] then add(task .. ':' .. to, 1) end
+  move('', GAUGES, task, from, to)
+  local his = counted_for(owner)
+  if his then move(his, GAUGES_OF_OWNER, task, from, to) end
+end
+
+local function count_new(task, owner)
+  local his = counted_for(owner)
+  if not his then return end
+  add(his, task .. ':PENDING', 1)
+  redis.call('PEXPIRE', TOTALS .. his, META_LIFETIME)
 end
 
 -- ---- waking -----------------------------------------------------------------------------------
@@ -164,6 +204,7 @@ local function store_job(id, task, job, owner, fields, created)
     'created', created, 'updated', created, unpack(fields))
   redis.call('PEXPIRE', META .. id, META_LIFETIME)
   redis.call('ZADD', QUEUE .. task, created, id)
+  count_new(task, owner)
   wake_worker(task)
 end
 
@@ -246,8 +287,8 @@ local function conclude(id, task, meta, state, result, ttl, now, readable)
   if meta.idempotency then redis.call('PEXPIRE', IDEMPOTENCY .. meta.idempotency, ttl) end
   redis.call('ZREM', QUEUE .. task, id)
   redis.call('ZREM', ABORT, id)
-  count_move(task, meta.state, nil)
-  count_end(task, state, now)
+  count_move(task, meta.owner, meta.state, nil)
+  count_end(task, meta.owner, state, now)
   tell_waiting(id, meta.notify)
 end
 
@@ -259,7 +300,7 @@ local function put_back(id, task, meta, delay, now)
   redis.call('HSET', META .. id, 'state', 'RETRY', 'updated', whole(now))
   redis.call('DEL', IN_PROGRESS .. id)
   redis.call('ZADD', QUEUE .. task, now + delay, id)
-  count_move(task, meta.state, 'RETRY')
+  count_move(task, meta.owner, meta.state, 'RETRY')
 end
 
 -- Hand a lost or given away job out again at once; its attempt still counts as one without a word.
