@@ -21,7 +21,8 @@ GATHERED_SECONDS = 0.2  # what a gateway that is killed may lose
 MOST_GATHERED = 100_000  # while the log cannot be written; then the oldest go
 AUDITED = frozenset({"run", "create", "revoke", "upload", "download", "dead_letters"})
 FAILED = 500
-ABOUT, OUTCOME = "audit_about", "audit_outcome"  # in the request's state
+# In the request's state.
+ABOUT, OUTCOME, SHA256 = "audit_about", "audit_outcome", "audit_sha256"
 
 
 class AuditLog:
@@ -95,11 +96,13 @@ class AuditTrail:
             self._audit.add(_deed(scope, status))
 
 
-def note(request: Request, about: str, outcome: str = "") -> None:
+def note(request: Request, about: str, outcome: str = "", sha256: str = "") -> None:
     """Say what a request is about, and its outcome if the status does not tell it."""
     setattr(request.state, ABOUT, about)
     if outcome:
         setattr(request.state, OUTCOME, outcome)
+    if sha256:
+        setattr(request.state, SHA256, sha256)
 
 
 def failed_login(scope: Scope, claimed: str) -> Deed:
@@ -116,7 +119,8 @@ def _deed(scope: Scope, status: int) -> Deed:
     caller: Caller = state["caller"]
     what = scope["path"].strip("/").replace("/", " ")
     result = state.get(OUTCOME, status)
-    return Deed(caller.name, _address(scope), what, result, state.get(ABOUT, ""))
+    about, sha256 = state.get(ABOUT, ""), state.get(SHA256, "")
+    return Deed(caller.name, _address(scope), what, result, about, sha256)
 
 
 def _address(scope: Scope) -> str:

@@ -102,6 +102,12 @@ class FormError(ApiError):
     status = 400
 
 
+class DigestError(ApiError):
+    """the file that arrived is not the one whose `sha256` was sent; send it again"""
+
+    status = 400
+
+
 class StorageFullError(ApiError):
     """the server has no room for the file; try again later"""
 

@@ -3,20 +3,40 @@
 import asyncio
 import contextlib
 import errno
+import hashlib
 import unicodedata
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import aiofiles
 
 from app.callers import ANONYMOUS, Caller
-from app.errors import FileNameError, ForbiddenFileError, NotFoundError, StorageFullError
+from app.errors import (
+    DigestError,
+    FileNameError,
+    ForbiddenFileError,
+    NotFoundError,
+    StorageFullError,
+)
 from app.incoming import open_locked, remove_abandoned
 from app.owners import FileOwners
 from config.settings import Settings
 
 LONGEST_NAME = 255  # bytes, on every common file system
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """An upload that is whole."""
+
+    name: str  #: under which it can be downloaded
+    sha256: str  #: of its content, in hex digits
+
+
+def _nothing_said() -> None:
+    return None
 
 
 class FileStore:
@@ -28,24 +48,32 @@ class FileStore:
         self._incoming = self._private / "incoming"
         self._owners = FileOwners(settings.owners_dir)
 
-    async def save(self, name: str, chunks: AsyncIterator[bytes], caller: Caller) -> str:
-        """Store a file; the name under which it can be downloaded: ``<uuid>_<name>``.
+    async def save(
+        self, name: str, chunks: AsyncIterator[bytes], caller: Caller,
+        said_sha256: Callable[[], str | None] = _nothing_said,
+    ) -> Saved:  # fmt: skip
+        """Store a file under a new name, ``<uuid>_<name>``.
 
         It appears under that name when it is whole, or not at all, and is ``caller``'s, unless
-        everybody is anonymous.
+        everybody is anonymous. ``said_sha256`` is asked behind the last chunk what the client says.
 
         Raises:
             FileNameError: the name has a path in it or cannot be a file's.
+            DigestError: what arrived is not what the client said.
             StorageFullError: the disk is full.
         """
         stored = stored_name(name)
         temporary = self._incoming / stored
+        digest = hashlib.sha256()
         try:
             self._incoming.mkdir(exist_ok=True)
             async with aiofiles.open(temporary, "xb", opener=open_locked) as file:
                 async for chunk in chunks:
-                    await file.write(chunk)
+                    # Side by side: neither holds up the event loop, nor this the other.
+                    await asyncio.gather(file.write(chunk), asyncio.to_thread(digest.update, chunk))
                 await file.flush()
+                if said_sha256() not in (None, digest.hexdigest()):
+                    raise DigestError
                 await asyncio.to_thread(self._publish, temporary, stored, caller)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -53,7 +81,7 @@ class FileStore:
             raise
         finally:
             await asyncio.to_thread(_forget, temporary)
-        return stored
+        return Saved(stored, digest.hexdigest())
 
     def remove_unfinished(self) -> int:
         """Remove what gateways that were killed have left of uploads; how many files."""

@@ -87,9 +87,13 @@ class ActionAnswer(BaseModel):
 
 
 class UploadAnswer(BaseModel):
-    """Under which name the file can be found below FILES_DIR, and downloaded."""
+    """Under which name the file can be found below FILES_DIR, and downloaded; and what arrived."""
 
     file_name: str = Field(examples=["0caee52c-b2ca-4c04-b040-82bd952192da_1.xlsx"])
+    sha256: str = Field(
+        description="Of the file's content, in hex digits as `sha256sum` prints them.",
+        examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    )
 
 
 class StatusRequest(BaseModel):

@@ -1,5 +1,6 @@
 """The one file of a multipart form, read while it arrives: it is written to no other place."""
 
+import re
 from collections.abc import AsyncIterator
 
 from fastapi import Request
@@ -10,11 +11,17 @@ from starlette.requests import ClientDisconnect
 from app.errors import FormError
 
 FIELD = b"file"
+DIGEST_FIELD = b"sha256"
+SHA256 = re.compile("[0-9a-f]{64}")
+LONGEST_DIGEST = 80  # bytes, blanks included
 PIECE = 1 << 20  # bytes that are handed on at once
 
 
 class Upload:
-    """The form field `file` of a request. Ask for the name first, then for the content."""
+    """The form field `file` of a request. Ask for the name first, then for the content.
+
+    A form may say in its field `sha256` what the file's has to be, before the file or behind it.
+    """
 
     def __init__(self, request: Request) -> None:
         """Raises FormError: the request is not such a form."""
@@ -28,6 +35,9 @@ class Upload:
         self._value = b""
         self._disposition = b""
         self._in_file = False
+        self._digest = b""
+        self._in_digest = False
+        self._sha256: str | None = None
         self._whole = False
         try:
             self._parser = MultipartParser(options[b"boundary"], {
@@ -68,6 +78,10 @@ class Upload:
             raise FormError("the form ends too early")
         yield self._take()
 
+    def sha256(self) -> str | None:
+        """What the client says the content's is, in small hex digits; known when that is read."""
+        return self._sha256
+
     def _take(self) -> bytes:
         taken = b"".join(self._pieces)
         self._pieces.clear()
@@ -101,6 +115,7 @@ class Upload:
 
     def _on_headers_finished(self) -> None:
         _, options = parse_options_header(self._disposition)
+        self._in_digest = options.get(b"name") == DIGEST_FIELD
         if options.get(b"name") != FIELD or b"filename" not in options:
             return
         if self._name is not None:
@@ -111,12 +126,23 @@ class Upload:
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
             self._pieces.append(data[start:end])
+        elif self._in_digest and len(self._digest) <= LONGEST_DIGEST:
+            self._digest += data[start:end]
 
     def _on_part_end(self) -> None:
-        self._in_file = False
+        if self._in_digest:
+            self._sha256 = _sha256(self._digest)
+        self._in_file = self._in_digest = False
 
     def _on_end(self) -> None:
         self._whole = True
+
+
+def _sha256(text: bytes) -> str:
+    digest = text.decode("latin-1").strip().lower()
+    if not SHA256.fullmatch(digest):
+        raise FormError("the field `sha256` needs 64 hex digits, as `sha256sum` prints them, once")
+    return digest
 
 
 def _text(name: bytes) -> str:

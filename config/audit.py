@@ -29,6 +29,7 @@ class Deed:
     what: str  #: such as `create add`
     result: str | int  #: the answer's status, or a word that tells more
     about: str = ""  #: the id of a job or the name of a file
+    sha256: str = ""  #: of a file that was stored
     at: float = field(default_factory=time.time)  #: seconds since 1970
 
     @property
@@ -41,6 +42,7 @@ class Deed:
             "from": self.address,
             "what": self.what[:LONGEST_TEXT],
             **({"about": self.about[:LONGEST_TEXT]} if self.about else {}),
+            **({"sha256": self.sha256} if self.sha256 else {}),
             "result": self.result,
         }
         return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)

@@ -21,7 +21,15 @@ FORM: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "required": ["file"],
-                "properties": {"file": {"type": "string", "format": "binary"}},
+                "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    "sha256": {
+                        "type": "string",
+                        "pattern": "^[0-9A-Fa-f]{64}$",
+                        "description": "The file's SHA-256, if it shall be checked: "
+                        "400, and nothing is stored, if another file arrives.",
+                    },
+                },
             }
         }
     },
@@ -54,9 +62,9 @@ async def _upload(request: Request, files: FilesDep, caller: CallerDep) -> Uploa
     """Store a file under a new name, which tasks find below FILES_DIR."""
     refuse_encoded(request)
     upload = Upload(request)
-    stored = await files.save(await upload.name(), upload.content(), caller)
-    note(request, stored)
-    return UploadAnswer(file_name=stored)
+    saved = await files.save(await upload.name(), upload.content(), caller, upload.sha256)
+    note(request, saved.name, sha256=saved.sha256)
+    return UploadAnswer(file_name=saved.name, sha256=saved.sha256)
 
 
 async def _download(

@@ -1,6 +1,7 @@
 """The audit log of a session in which everything is done, and that no log tells a secret."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,8 @@ def test_each_deed_is_there_with_its_result(session: Session) -> None:
         ("eve", "dead_letters replay", "z", 404),
     ], key=repr)  # fmt: skip
     assert {d["from"] for d in session.deeds} == {"127.0.0.1"}
+    digests = [d["sha256"] for d in session.deeds if "sha256" in d]
+    assert digests == [hashlib.sha256(b"content").hexdigest()]
 
 
 def test_no_log_tells_a_secret(session: Session) -> None:

@@ -1,6 +1,7 @@
 """Names of files: what they become, and that none leads out."""
 
 import asyncio
+import hashlib
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from app.callers import ANONYMOUS, Caller
-from app.errors import ApiError, FileNameError, ForbiddenFileError, NotFoundError
+from app.errors import ApiError, DigestError, FileNameError, ForbiddenFileError, NotFoundError
 from app.files import FileStore, stored_name
 from config.settings import Settings
 
@@ -62,10 +63,27 @@ def test_a_name_with_a_folder_or_a_control_character_is_refused(name: str) -> No
 
 
 async def test_a_file_is_saved_in_parts_and_found(settings: Settings, store: FileStore) -> None:
-    name = await store.save("a", chunks(b"one ", b"", b"two"), ANONYMOUS)
+    name = (await store.save("a", chunks(b"one ", b"", b"two"), ANONYMOUS)).name
 
     assert await store.find(name, ANONYMOUS) == settings.files_dir / name
     assert (settings.files_dir / name).read_bytes() == b"one two"
+
+
+@pytest.mark.parametrize("parts", [[], [b""], [b"one ", b"two"], [b"x" * 2**20, b"y"]])
+async def test_a_file_is_hashed_while_it_is_saved(store: FileStore, parts: list[bytes]) -> None:
+    saved = await store.save("a", chunks(*parts), ANONYMOUS)
+
+    assert saved.sha256 == hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+async def test_another_file_than_the_client_said_is_not_saved(
+    settings: Settings, store: FileStore
+) -> None:
+    with pytest.raises(DigestError, match="send it again"):
+        await store.save("a", chunks(b"one"), ANN, lambda: hashlib.sha256(b"two").hexdigest())
+
+    left = [path for path in settings.files_dir.rglob("*") if path.name.endswith("_a")]
+    assert left == []
 
 
 async def test_a_file_of_which_only_a_part_comes_is_not_saved(
@@ -84,7 +102,7 @@ async def test_a_file_of_which_only_a_part_comes_is_not_saved(
 async def test_an_upload_is_its_owners_also_after_a_restart(
     settings: Settings, store: FileStore
 ) -> None:
-    name = await store.save("a", chunks(b"x"), ANN)
+    name = (await store.save("a", chunks(b"x"), ANN)).name
     restarted = FileStore(settings)
 
     assert await restarted.find(name, ANN)
@@ -97,7 +115,7 @@ async def test_what_was_not_uploaded_by_a_user_is_everybodys(
     settings: Settings, store: FileStore
 ) -> None:
     (settings.files_dir / "by a task").write_text("x")
-    anonymous = await store.save("a", chunks(b"x"), ANONYMOUS)
+    anonymous = (await store.save("a", chunks(b"x"), ANONYMOUS)).name
 
     assert await store.find("by a task", BOB)
     assert await store.find(anonymous, BOB)
@@ -107,7 +125,7 @@ async def test_what_was_not_uploaded_by_a_user_is_everybodys(
 async def test_a_record_that_cannot_be_read_lets_nobody_have_the_file(
     settings: Settings, store: FileStore
 ) -> None:
-    name = await store.save("a", chunks(b"x"), ANN)
+    name = (await store.save("a", chunks(b"x"), ANN)).name
     (settings.owners_dir / name).write_bytes(b"\xff")
 
     with pytest.raises(NotFoundError):

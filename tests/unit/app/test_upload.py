@@ -54,6 +54,33 @@ def test_a_file_is_read_however_it_is_cut(
     )
 
 
+DIGEST = bytes(range(32)).hex()
+
+
+@pytest.mark.parametrize(
+    "text", [DIGEST, DIGEST.upper(), f" {DIGEST}\n"], ids=["small", "large", "blanks"]
+)
+@given(size=st.integers(1, 50), before=st.booleans())
+def test_a_digest_is_read_wherever_it_stands(text: str, size: int, before: bool) -> None:
+    parts = [HEAD % b"sha256" + text.encode(), FILE % b"content"]
+    body = b"\r\n".join(parts if before else reversed(parts)) + END
+    upload = Upload(request(*(body[i : i + size] for i in range(0, len(body), size))))
+
+    assert asyncio.run(read(upload))[0] == "a b.txt"
+    assert upload.sha256() == DIGEST
+
+
+@pytest.mark.parametrize(
+    "texts", [[""], ["x"], [DIGEST[:-1]], [DIGEST + "0"], ["0" * 100_000], ["é"], [DIGEST] * 2]
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_what_is_no_digest_is_refused(texts: list[str], before: bool) -> None:
+    digests = [HEAD % b"sha256" + text.encode() for text in texts]
+    parts = [*digests, FILE % b"content"] if before else [FILE % b"content", *digests]
+    with pytest.raises(FormError, match="64 hex digits"):
+        read_now(b"\r\n".join(parts) + END)
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_form_or_refused(body: bytes) -> None:
     with pytest.raises(FormError):

@@ -1,5 +1,6 @@
 """`/upload` and `/download`."""
 
+import hashlib
 import os
 import re
 import resource
@@ -67,7 +68,7 @@ def test_a_file_comes_back_as_it_was_sent(client: httpx.Client, folder: Path, na
     stored = answer.json()["file_name"]
 
     assert answer.status_code == 200
-    assert set(answer.json()) == {"file_name"}
+    assert set(answer.json()) == {"file_name", "sha256"}
     assert re.fullmatch(PREFIX + re.escape(name), stored)
     assert (folder / stored).read_bytes() == CONTENT
     assert download(client, stored).content == CONTENT
@@ -156,6 +157,36 @@ def test_a_form_without_a_file_is_refused(client: httpx.Client, fields: dict[str
 
     assert answer.status_code in (400, 415, 422)
     assert set(answer.json()) == {"detail"}
+
+
+@pytest.mark.parametrize("size", [0, 1, len(CONTENT), 2**20 + 1])
+def test_the_answer_tells_what_arrived(client: httpx.Client, folder: Path, size: int) -> None:
+    content = (CONTENT * (size // len(CONTENT) + 1))[:size]
+    answer = upload(client, "hashed", content).json()
+
+    assert set(answer) == {"file_name", "sha256"}
+    assert answer["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (folder / answer["file_name"]).read_bytes() == content
+
+
+def test_a_file_of_the_digest_that_was_sent_is_stored(client: httpx.Client, folder: Path) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    answer = client.post("/upload", files={"file": ("x", CONTENT)}, data={"sha256": digest})
+
+    assert answer.json()["sha256"] == digest
+    assert (folder / answer.json()["file_name"]).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("digest", [hashlib.sha256(b"another").hexdigest(), "x", ""])
+def test_a_file_of_another_digest_is_refused_and_leaves_nothing(
+    client: httpx.Client, folder: Path, digest: str
+) -> None:
+    before = sorted(folder.iterdir())
+    answer = client.post("/upload", files={"file": ("x", CONTENT)}, data={"sha256": digest})
+
+    assert answer.status_code == 400
+    assert "sha256" in answer.json()["detail"]
+    assert sorted(folder.iterdir()) == before
 
 
 @pytest.mark.parametrize("announced", [True, False])
