@@ -12,6 +12,7 @@ from app.auth import Authentication
 from app.direct import DirectRouter, DirectRoutes
 from app.door import Door
 from app.errors import JsonErrors, install_error_handlers
+from app.methods import install_allowed_methods
 from app.request_log import RequestLog
 from app.routes import checks, dead_letters, health, revoke, status
 from app.routes.docs import add_docs
@@ -47,6 +48,7 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> ASGIApp:
         max_body_size=settings.max_body_bytes,
     )
     install_error_handlers(app)
+    install_allowed_methods(app)
     direct = _add_routes(app, settings, specs)
     return _surrounded(DirectRouter(JsonErrors(app), direct), settings, Door(accounts), audit)
 

@@ -108,6 +108,22 @@ class ErrorAnswer(BaseModel):
     detail: Any
 
 
+class Mistake(BaseModel):
+    """One thing that is wrong with a request."""
+
+    type: str
+    loc: list[str | int] = Field(description="Where it is: in the body, the query, ...")
+    msg: str
+    input: Any = None
+    ctx: dict[str, Any] | None = None
+
+
+class InvalidAnswer(BaseModel):
+    """What is wrong with a request: each mistake, or why what is valid by itself was refused."""
+
+    detail: list[Mistake] | str
+
+
 class _FiniteNumbers(BaseModel):
     # A job's parameters travel as JSON, where NaN and infinity would silently become null.
     model_config = ConfigDict(allow_inf_nan=False)

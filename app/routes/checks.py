@@ -6,13 +6,19 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.direct import DirectRoutes, read_wait
 from app.errors import NotFoundError
-from app.routes.tasks import ERRORS, LONGEST_ID, LONGEST_WAIT, Wait, check_job
+from app.routes.refusals import INVALID, REFUSALS, refusal
+from app.routes.tasks import LONGEST_ID, LONGEST_WAIT, Wait, check_job
 from app.schemas import JobRecord
 
-router = APIRouter(tags=["jobs"], responses=ERRORS)
+router = APIRouter(tags=["jobs"], responses={**REFUSALS, **INVALID})
 
 
-@router.get("/check/{job_id}", response_model=JobRecord, summary="Check any job by its id")
+@router.get(
+    "/check/{job_id}",
+    response_model=JobRecord,
+    summary="Check any job by its id",
+    responses={404: refusal("A result_id was given: no such task")},
+)
 async def check(
     request: Request,
     job_id: Annotated[str, Path(max_length=LONGEST_ID)],

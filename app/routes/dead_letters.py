@@ -8,10 +8,9 @@ from app.audit import note
 from app.dependencies import AdminDep, JobsDep
 from app.errors import NotFoundError
 from app.restricted_routes import AdminRoute
-from app.routes.tasks import ERRORS
+from app.routes.refusals import INVALID, OF_BODIES, REFUSALS, refusal
 from app.schemas import (
     DeadLettersAnswer,
-    ErrorAnswer,
     JobRecord,
     ReplayRequest,
     dead_letters_response,
@@ -19,9 +18,9 @@ from app.schemas import (
 )
 
 MOST_LETTERS = 1000  # in one answer
-ADMIN_ERRORS = {**ERRORS, 403: {"model": ErrorAnswer, "description": "Not an admin"}}
+ADMIN_REFUSALS = {**REFUSALS, **INVALID, 403: refusal("Not an admin")}
 
-router = APIRouter(tags=["dead letters"], route_class=AdminRoute, responses=ADMIN_ERRORS)
+router = APIRouter(tags=["dead letters"], route_class=AdminRoute, responses=ADMIN_REFUSALS)
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LETTERS, description="How many to answer at most")]
 
@@ -36,7 +35,7 @@ async def dead_letters(jobs: JobsDep, _admin: AdminDep, limit: Limit = 100) -> R
     "/dead_letters/replay",
     response_model=JobRecord,
     summary="Run a dead letter again",
-    responses={404: {"model": ErrorAnswer, "description": "No such dead letter"}},
+    responses={**OF_BODIES, 404: refusal("No such dead letter")},
 )
 async def replay(
     request: Request, wanted: ReplayRequest, jobs: JobsDep, _admin: AdminDep

@@ -17,6 +17,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
+from app.callers import ANONYMOUS
 from app.dependencies import CallerDep
 from app.restricted_routes import AdminRoute, TaskRoute
 from config.settings import Settings
@@ -26,7 +27,6 @@ ASSETS_URL = "/docs-assets"
 NO_ICON = "data:,"
 INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 MOST_SCHEMAS = 64  # kept at once: one for each set of tasks that some user may run
-# The page offers to log in, and works without where there are no users.
 WAYS_TO_LOG_IN: dict[str, Any] = {
     "basic": {"type": "http", "scheme": "basic"},
     "token": {"type": "http", "scheme": "bearer"},
@@ -109,7 +109,7 @@ def _schema_route(app: FastAPI) -> Callable[..., Awaitable[Response]]:
     """What is there for a caller to use, and nothing of the rest, not even its models."""
 
     @lru_cache(MOST_SCHEMAS)
-    def schema(tasks: frozenset[str], for_admins: bool) -> bytes:
+    def schema(tasks: frozenset[str], for_admins: bool, for_anybody: bool) -> bytes:
         routes = [
             route
             for route in iter_route_contexts(app.routes)
@@ -125,14 +125,17 @@ def _schema_route(app: FastAPI) -> Callable[..., Awaitable[Response]]:
             tags=tags,
         )
         document.setdefault("components", {})["securitySchemes"] = WAYS_TO_LOG_IN
-        document["security"] = [*({way: []} for way in WAYS_TO_LOG_IN), {}]
+        # Where there are no users the page offers to log in all the same, and works without.
+        without: list[dict[str, Any]] = [{}] if for_anybody else []
+        document["security"] = [*({way: []} for way in WAYS_TO_LOG_IN), *without]
         return orjson.dumps(document)
 
     known = frozenset(tag["name"] for tag in app.openapi_tags or [])
 
     async def openapi(caller: CallerDep) -> Response:
         tasks = frozenset(filter(caller.may_run, known))
-        return Response(schema(tasks, caller.sees_all), media_type="application/json")
+        document = schema(tasks, caller.sees_all, caller is ANONYMOUS)
+        return Response(document, media_type="application/json")
 
     return openapi
 

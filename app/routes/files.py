@@ -7,8 +7,8 @@ from fastapi.responses import FileResponse
 
 from app.audit import note
 from app.dependencies import CallerDep, FilesDep
-from app.routes.tasks import ERRORS
-from app.schemas import ErrorAnswer, UploadAnswer
+from app.routes.refusals import INVALID, OF_BODIES, REFUSALS, Refusals, refusal
+from app.schemas import UploadAnswer
 from app.security_headers import SANDBOX
 from app.strict_json import refuse_encoded
 from app.upload import Upload
@@ -34,17 +34,32 @@ FORM: dict[str, Any] = {
         }
     },
 }
+OF_UPLOADS: Refusals = {
+    **OF_BODIES,
+    400: refusal("Not a form with one file, or not a file's name"),
+    507: refusal("No room for the file"),
+}
+ANY_CONTENT = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+OF_DOWNLOADS: Refusals = {
+    **INVALID,
+    200: {"description": "The file", "content": ANY_CONTENT},
+    206: {"description": "The ranges that were asked for", "content": ANY_CONTENT},
+    400: refusal("Not the name of a file below the files folder, or not a range"),
+    403: refusal("A file of FastTask itself, or outside the files folder"),
+    404: refusal("No such file, or another user's"),
+    416: refusal("The file has no such range"),
+}
 
 
 def files_router(settings: Settings) -> APIRouter:
     """The file routes that are switched on."""
-    router = APIRouter(tags=["files"], responses=ERRORS)
+    router = APIRouter(tags=["files"], responses=REFUSALS)
     if settings.api_file_upload:
         router.post(
             "/upload",
             response_model=UploadAnswer,
             summary="Upload a file",
-            responses={400: {"model": ErrorAnswer}, 507: {"model": ErrorAnswer}},
+            responses=OF_UPLOADS,
             max_body_size=settings.max_upload_bytes,
             openapi_extra={"requestBody": FORM},
         )(_upload)
@@ -53,7 +68,7 @@ def files_router(settings: Settings) -> APIRouter:
             "/download",
             response_class=FileResponse,
             summary="Download a file",
-            responses={n: {"model": ErrorAnswer} for n in (400, 403, 404)},
+            responses=OF_DOWNLOADS,
         )(_download)
     return router
 

@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 
 from app.dependencies import ServicesDep
+from app.routes.refusals import REFUSALS
 from workers.queue.errors import QueueUnavailableError
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=REFUSALS)
 
 
 @router.get("/healthz", summary="Is this process alive?")

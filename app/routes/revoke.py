@@ -4,12 +4,16 @@ from fastapi import APIRouter, Request
 
 from app.audit import note
 from app.dependencies import CallerDep, JobsDep
-from app.routes.tasks import ERRORS
+from app.routes.refusals import INVALID, OF_BODIES, REFUSALS
 from app.schemas import ActionAnswer, RevokeRequest
 from app.strict_json import StrictRoute
 from workers.queue.records import Revocation
 
-router = APIRouter(tags=["jobs"], route_class=StrictRoute, responses=ERRORS)
+router = APIRouter(
+    tags=["jobs"],
+    route_class=StrictRoute,
+    responses={**REFUSALS, **OF_BODIES, **INVALID},
+)
 
 
 @router.post("/revoke", response_model=ActionAnswer, summary="Revoke a job")

@@ -7,17 +7,22 @@ from fastapi import APIRouter, Response
 
 from app.callers import Caller
 from app.dependencies import CallerDep, ServicesDep
-from app.routes.tasks import ERRORS
+from app.routes.refusals import INVALID, OF_BODIES, REFUSALS
 from app.schemas import StatusField, StatusRequest
 from app.services import Services
 from app.status import as_seen_by, running_jobs, task_info, worker_status
 from app.strict_json import StrictRoute
 from workers.queue.records import Statistics
 
-router = APIRouter(tags=["status"], route_class=StrictRoute, responses=ERRORS)
+router = APIRouter(tags=["status"], route_class=StrictRoute, responses=REFUSALS)
 
 
-@router.post("/status_info", summary="Parts of the status", response_model=dict[str, Any])
+@router.post(
+    "/status_info",
+    summary="Parts of the status",
+    response_model=dict[str, Any],
+    responses={**OF_BODIES, **INVALID},
+)
 async def status_info(request: StatusRequest, services: ServicesDep, caller: CallerDep) -> Response:
     """The wanted parts of the cluster's status."""
     return await _status(services, caller, request.fields)

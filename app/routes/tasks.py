@@ -13,15 +13,11 @@ from app.idempotency import idempotency
 from app.jobs import Order
 from app.patience import unless_gone
 from app.restricted_routes import TaskRoute
-from app.schemas import ErrorAnswer, job_response, record_model, request_model
+from app.routes.refusals import INVALID, OF_BODIES, REFUSALS
+from app.schemas import job_response, record_model, request_model
 from config.registry import CONCURRENCY_FIELD, TaskSpec
 from config.settings import Settings
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    401: {"model": ErrorAnswer, "description": "No or wrong credentials"},
-    413: {"model": ErrorAnswer, "description": "Too large"},
-    503: {"model": ErrorAnswer, "description": "The queue server is away; see Retry-After"},
-}
 LONGEST_WAIT = 3600  # seconds
 LONGEST_ID = 256
 
@@ -47,7 +43,7 @@ IdempotencyKey = Annotated[
 
 def task_router(spec: TaskSpec, settings: Settings) -> tuple[APIRouter, DirectRoutes]:
     """The routes of one task that are switched on, and how plain requests to them are answered."""
-    router = APIRouter(tags=[spec.name], route_class=TaskRoute, responses=ERRORS)
+    router = APIRouter(tags=[spec.name], route_class=TaskRoute, responses={**REFUSALS, **INVALID})
     record, params = record_model(spec), request_model(spec)
     direct: DirectRoutes = {}
     for name, is_on, make in (
@@ -57,7 +53,9 @@ def task_router(spec: TaskSpec, settings: Settings) -> tuple[APIRouter, DirectRo
         path, endpoint = f"/{name}/{spec.name}", make(spec.name)
         if is_on:
             summary = f"{name.capitalize()} {spec.name}"
-            router.post(path, response_model=record, summary=summary)(_taking(params, endpoint))
+            router.post(path, response_model=record, summary=summary, responses=OF_BODIES)(
+                _taking(params, endpoint)
+            )
             direct["POST", path] = _direct_order(spec.name, params, endpoint, settings)
     if settings.api_check:
         path, endpoint = f"/check/{spec.name}", _check_endpoint(spec.name)

@@ -136,3 +136,17 @@ def test_a_wrong_method_is_refused_in_json(client: httpx.Client, method: str, pa
 
     assert is_refusal(answer)
     assert answer.status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/run/add", "POST"), ("/check/add", "GET"), ("/check/some-id", "GET"),
+     ("/status_info", "GET, POST"), ("/docs-assets/swagger-ui.css", "GET, HEAD")],
+)  # fmt: skip
+def test_a_wrong_method_is_told_the_right_ones(
+    client: httpx.Client, path: str, methods: str
+) -> None:
+    for method in ("DELETE", "OPTIONS"):
+        answer = client.request(method, path)
+
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)

@@ -250,13 +250,13 @@ def test_the_same_idempotency_key_is_another_for_everybody(world: World) -> None
 
 @pytest.mark.parametrize(
     ("who", "tasks"),
-    [("few", {"everything", "store"}), ("ann", {"add", "act", "doze", "everything", "hold",
-                                                "store", "strict"})],
+    [("few", {"everything", "store"}), ("ann", {"add", "act", "constrained", "doze", "everything",
+                                                "hold", "store", "strict"})],
 )  # fmt: skip
 def test_nothing_tells_of_tasks_that_he_may_not_run(
     world: World, who: str, tasks: set[str]
 ) -> None:
-    hidden = {"add", "act", "doze", "hold", "strict"} - tasks
+    hidden = {"add", "act", "constrained", "doze", "hold", "strict"} - tasks
     schema = world.ask(who, "GET", "/openapi.json").json()
     status = world.ask(who, "GET", "/status_info").json()
     workers = status["worker_status"]["worker_details"].values()
@@ -265,6 +265,7 @@ def test_nothing_tells_of_tasks_that_he_may_not_run(
     assert paths == {tag["name"] for tag in schema["tags"]} == tasks
     assert not [m for m in schema["components"]["schemas"] if m.partition("_")[0] in hidden]
     assert "/dead_letters" not in schema["paths"]
+    assert schema["security"] == [{"basic": []}, {"token": []}]
     assert set(status["pending_task_count"]) == tasks
     assert {k for k in status if k.startswith("task_info_")} == {
         "task_info_total", *(f"task_info_{task}" for task in tasks)

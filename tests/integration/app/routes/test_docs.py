@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-TASKS = ["act", "add", "doze", "everything", "hold", "store", "strict"]
+TASKS = ["act", "add", "constrained", "doze", "everything", "hold", "store", "strict"]
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +128,34 @@ def test_every_path_is_described(schema: dict[str, Any]) -> None:
               "/readyz", "/dead_letters", "/dead_letters/replay"}  # fmt: skip
 
     assert set(schema["paths"]) == tasks | others
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("post", "/run/add", {200, 401, 413, 415, 422, 429, 503}),
+        ("get", "/check/add", {200, 401, 422, 429, 503}),
+        ("get", "/check/{job_id}", {200, 401, 404, 422, 429, 503}),
+        ("post", "/revoke", {200, 401, 413, 415, 422, 429, 503}),
+        ("get", "/status_info", {200, 401, 429, 503}),
+        ("post", "/upload", {200, 400, 401, 413, 415, 429, 503, 507}),
+        ("get", "/download", {200, 206, 400, 401, 403, 404, 416, 422, 429, 503}),
+        ("get", "/healthz", {200, 401, 429, 503}),
+    ],
+)
+def test_all_that_a_route_may_answer_is_described(
+    schema: dict[str, Any], method: str, path: str, statuses: set[int]
+) -> None:
+    assert {int(status) for status in schema["paths"][path][method]["responses"]} == statuses
+
+
+def test_a_refusal_may_be_a_sentence(client: httpx.Client, schema: dict[str, Any]) -> None:
+    """Such as of a key that was used before: 422, but no list of mistakes."""
+    for a in (1, 2):
+        answer = client.post("/create/add", json={"a": a}, headers={"Idempotency-Key": "a-key"})
+    content = schema["paths"]["/create/add"]["post"]["responses"]["422"]["content"]
+    detail = model(schema, content["application/json"]["schema"])["properties"]["detail"]
+
+    assert answer.status_code == 422
+    assert isinstance(answer.json()["detail"], str)
+    assert {"type": "string"} in detail["anyOf"]

@@ -12,7 +12,7 @@ from tests.integration.app.cluster import Certificate, Cluster
 from tests.integration.app.conftest import Held
 from tests.waiting import wait_until
 
-TASKS = ["act", "add", "doze", "everything", "hold", "store", "strict"]
+TASKS = ["act", "add", "constrained", "doze", "everything", "hold", "store", "strict"]
 WINDOWS = {"1_minute": 60, "15_minute": 900, "1_hour": 3600, "1_day": 86400}
 STATES = ["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
 FIELDS = ["worker_status", "task_info", "pending_task_count"]
