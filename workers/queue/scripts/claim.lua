@@ -111,7 +111,7 @@ local function look_at(id, task)
   local meta = load_meta(id)
   if meta.garbled then error('WRONGTYPE its meta is no hash') end
   local data = redis.call('GET', JOB .. id)
-  if redis.call('ZSCORE', ABORT, id) then
+  if is_aborted(id) then
     bury(id, task, meta, 'REVOKED', 'revoked')
   elseif not data then
     bury(id, task, meta, 'FAILURE', 'expired: the job was not started within 30 days')

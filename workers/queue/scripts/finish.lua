@@ -14,7 +14,7 @@ local function finish(id, task, token, state, result, ttl, key, readable)
   if meta.token ~= token then return 'FENCED' end
 
   local verdict = 'OK'
-  if redis.call('ZSCORE', ABORT, id) then
+  if is_aborted(id) then
     state, result, verdict = 'REVOKED', REVOKED_TEXT, 'REVOKED'
   elseif readable ~= '1' then
     keep_letter(id, task, meta, result, now, false)

@@ -10,7 +10,7 @@ local function renew(id, task, token)
   if redis.call('EXISTS', RESULT .. id) == 1 then return 'ABORT' end
   local meta = load_meta(id)
   if meta.token ~= token then return 'LOST' end
-  if redis.call('ZSCORE', ABORT, id) then
+  if is_aborted(id) then
     conclude(id, task, meta, 'REVOKED', REVOKED_TEXT, ttl, now, true)
     return 'ABORT'
   end

@@ -74,8 +74,12 @@ local function counted_for(owner)
   return owner and owner ~= '' and owner ~= NOBODY and OWNED .. owner or nil
 end
 
+local looked_at = {} -- whose snapshots: `now` is the same for all that a script does
+
 -- Whether there was anything to do. `whose` is such an end, or '' for everybody's, here and below.
 local function snapshot_before_change(whose, now)
+  if looked_at[whose] then return false end
+  looked_at[whose] = true
   local seen, is_first = redis.call('HMGET', SLOTS .. whose, unpack(PERIODS)), false
   for i, period in ipairs(PERIODS) do
     local slot = whole(math.floor(now / (period * 1000)))
@@ -250,6 +254,14 @@ local function expect_garbage(problem)
   error({err = text}, 0)
 end
 
+-- Whether an arq client asked to abort the job. Seldom are there any: then one look is enough.
+local are_any_aborted
+
+local function is_aborted(id)
+  if are_any_aborted == nil then are_any_aborted = redis.call('EXISTS', ABORT) == 1 end
+  return are_any_aborted and redis.call('ZSCORE', ABORT, id)
+end
+
 -- ---- ending -----------------------------------------------------------------------------------
 
 -- The stored job without its closing brace, ready for more fields; a stand-in if it is unreadable.
@@ -286,7 +298,7 @@ local function conclude(id, task, meta, state, result, ttl, now, readable)
   redis.call('DEL', JOB .. id, IN_PROGRESS .. id, RETRY .. id, META .. id)
   if meta.idempotency then redis.call('PEXPIRE', IDEMPOTENCY .. meta.idempotency, ttl) end
   redis.call('ZREM', QUEUE .. task, id)
-  redis.call('ZREM', ABORT, id)
+  if is_aborted(id) then redis.call('ZREM', ABORT, id) end
   count_move(task, meta.owner, meta.state, nil)
   count_end(task, meta.owner, state, now)
   tell_waiting(id, meta.notify)
