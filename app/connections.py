@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.accepting import FairServer
 from app.awaited import Awaited
 from app.errors import RETRY_AFTER_SECONDS, answer
+from app.framing import refuse_ambiguous
 from app.one_write import in_one_write
 from app.security_headers import HEADERS
 from app.taking import Taking
@@ -34,7 +35,7 @@ log = logging.getLogger("fasttask.app")
 
 LOOKS = 4  # at a client that takes its answer, in the time that it may take nothing
 LONGEST_CLOSING = 24 * 3600.0  # seconds, for TLS: how long is right, `let_go` knows
-LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers
+LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers, or of trailers and the like
 SMALLEST_PIECE = 16 * 1024  # bytes of a body that count as progress
 PATIENCE_SECONDS = 1.0  # how long a client may always take, however many others there are
 TOO_MANY = "too many connections; try again later"
@@ -80,7 +81,9 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *, clients: Clients, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
         self._clients = clients
-        self._head_bytes: int | None = None  # of the head that is being read
+        self._in_head = False
+        self._has_ended = False  # what still comes is no request any more
+        self._overhead = 0  # bytes since the head began or ended, or the last ones of a body
         self._piece = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -99,29 +102,35 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes, decrypted."""
-        in_head = self._head_bytes is not None
-        super().data_received(data)
-        if not in_head or self._head_bytes is None:
+        if self._has_ended:
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
-            self._refuse(431, f"the request's head is longer than {LARGEST_HEAD} bytes")
+        self._overhead += len(data)
+        super().data_received(data)
+        if self._overhead > LARGEST_HEAD and not self.transport.is_closing():
+            self._refuse(431, f"the request's head or trailer is longer than {LARGEST_HEAD} bytes")
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._in_head = True
+        self._overhead = 0
 
     def on_headers_complete(self) -> None:
         """The head of a request."""
-        self._head_bytes = None
-        self._piece = 0
+        self._in_head = False
+        self._overhead = self._piece = 0
+        upgrades = self.parser.should_upgrade()
+        refuse_ambiguous(self.parser.get_http_version(), self.headers, upgrades=upgrades)
         super().on_headers_complete()
+        self.headers = []  # for trailers, which say nothing here: the head was judged
+        if upgrades:  # we do not, and the parser reads no more
+            self._end()
         self._clients.sending.expect(self)
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body, of any size."""
         super().on_body(body)
+        self._overhead = 0
         self._piece += len(body)
         if self._piece >= SMALLEST_PIECE:
             self._piece = 0
@@ -136,7 +145,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A whole answer."""
         super().on_response_complete()
-        self._clients.sending.expect(self)
+        if not self._has_all_of_a_request():
+            self._clients.sending.expect(self)
 
     def pause_writing(self) -> None:
         """More of an answer waits for the client than is to be kept in memory."""
@@ -150,8 +160,11 @@ class Connection(HttpToolsProtocol):
         self._clients.taking.release(self)
 
     def send_400_response(self, msg: str) -> None:
-        """What was sent is not HTTP."""
-        self._refuse(400, msg)
+        """What was sent is not HTTP. Those requests before it that were are answered."""
+        if self._has_all_of_a_request():
+            self._end()
+        else:
+            self._refuse(400, msg)
 
     def look_what_it_takes(self) -> None:
         """Its client has part of an answer to take before it gets more."""
@@ -167,7 +180,7 @@ class Connection(HttpToolsProtocol):
             self._clients.sending.expect(self)
         elif self._taking.has_to:
             self._break_off()
-        elif not closing and (self._head_bytes is not None or self._is_reading_a_body()):
+        elif not closing and (self._in_head or self._is_reading_a_body()):
             event(log, logging.INFO, "slow_client", address=self.client)
             self._refuse(408, "the request took too long to arrive")
         else:
@@ -187,6 +200,16 @@ class Connection(HttpToolsProtocol):
     def _break_off(self) -> None:
         event(log, logging.INFO, "answer_not_taken", address=self.client)
         self._taking.break_off()
+
+    def _end(self) -> None:
+        """The last request so far was the last one: close when it is answered."""
+        self._has_ended = True
+        self.cycle.keep_alive = False
+
+    def _has_all_of_a_request(self) -> bool:
+        """Whether the last request has arrived and is not answered yet."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.more_body and not cycle.response_complete
 
     def _is_reading_a_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body and not self.cycle.response_started

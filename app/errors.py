@@ -198,13 +198,14 @@ async def _invalid(_request: Request, error: Exception) -> Response:
         return answer(422, json.loads(json.dumps(shown, default=str).encode("utf-8", "replace")))
 
 
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """Nobody reads it: the client left, or was let go, in the middle of its request."""
+    return answer(GONE, "the request did not arrive as a whole")
+
+
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("unexpected_error path=%s", request.url.path, exc_info=error)
     return answer(500, "internal error; the server's log tells more")
-
-
-async def _gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=GONE)  # to nobody
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
