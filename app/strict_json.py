@@ -11,9 +11,9 @@ from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
 from app.errors import UnsupportedEncodingError
+from app.json_size import outline, refuse_more_values
 from config.settings import DEEPEST_JSON
 
-TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 ESCAPED_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
 
 
@@ -27,8 +27,10 @@ class StrictRequest(Request):
             json.JSONDecodeError: it is not strict JSON; FastAPI makes a 422 of it.
         """
         if not hasattr(self, "_json"):
-            self._json = read_json(await self.body())
-            _refuse_deeper(self._json, self.state.services.settings.max_params_depth)
+            body, settings = await self.body(), self.state.services.settings
+            refuse_more_values(body, settings.max_params_values)
+            self._json = read_json(body)
+            _refuse_deeper(self._json, settings.max_params_depth)
         return self._json
 
 
@@ -98,5 +100,5 @@ def _has_a_name_twice(body: bytes, value: Any) -> bool:
     """
     again = orjson.dumps(value)
     if ESCAPED_COLON.search(body):
-        body, again = TEXT.sub(b"", body), TEXT.sub(b"", again)
+        body, again = outline(body), outline(again)
     return body.count(b":") != again.count(b":")

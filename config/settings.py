@@ -128,6 +128,7 @@ class Settings(BaseSettings):
     max_requests_per_second: float = Field(5000, ge=0, allow_inf_nan=False)  # 0: no limit
     max_waiting_jobs: int = Field(0, ge=0)  # of one user; 0: no limit
     max_params_depth: int = Field(DEEPEST_JSON, ge=1, le=DEEPEST_JSON)
+    max_params_values: int = Field(250_000, ge=100)
     request_read_seconds: Seconds = 20
     answer_read_seconds: Annotated[float, Field(gt=0, le=86_400)] = 120
     max_body_bytes: int = Field(16 * 2**20, ge=1024)

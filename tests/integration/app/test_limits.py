@@ -17,7 +17,10 @@ def limited(certificate: Certificate) -> Iterator[Gateway]:
     """A gateway with low limits and two users; nobody runs their jobs."""
     with Cluster(certificate) as cluster:
         gateway = cluster.add_gateway(
-            MAX_REQUESTS_PER_SECOND=10, MAX_WAITING_JOBS=2, MAX_PARAMS_DEPTH=3
+            MAX_REQUESTS_PER_SECOND=10,
+            MAX_WAITING_JOBS=2,
+            MAX_PARAMS_DEPTH=3,
+            MAX_PARAMS_VALUES=100,
         )
         gateway.users_file.write_text(json.dumps(dict((ANN, BOB, EVE))))
         with gateway.client() as client:
@@ -67,3 +70,16 @@ def test_a_body_may_be_so_deep(client: httpx.Client) -> None:
     assert (deep.status_code, too_deep.status_code) == (422, 422)
     assert "valid integer" in deep.text
     assert "nested deeper than 3 levels" in too_deep.text
+
+
+def test_a_body_may_hold_so_many_values(client: httpx.Client) -> None:
+    """Names are none, nor is what stands in a text."""
+    text = "[,{" * 1000
+    few, too_many = (
+        client.post("/create/add", json={"a": {text: text, "many": [1] * n}}, auth=EVE)
+        for n in (96, 99)
+    )
+
+    assert (few.status_code, too_many.status_code) == (422, 422)
+    assert "valid integer" in few.text
+    assert "more than 100 values" in too_many.text

@@ -24,6 +24,7 @@ class Services:
 
     class settings:
         max_params_depth = 200
+        max_params_values = 100
 
 
 async def fastapi(scope: Scope, receive: Receive, send: Send) -> None:
