@@ -13,8 +13,8 @@ PEERS := .venv-bench
 PEERS_INSTALLED := $(PEERS)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-single up-master up-worker down status logs dead-letters user token \
-	passwords-hash test check bench bench-growth chaos clean
+.PHONY: help up up-single up-master up-worker down status logs dead-letters user token tokens \
+	token-revoke passwords-hash test check bench bench-growth chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,13 +44,21 @@ logs: $(INSTALLED) ## follow the node's logs
 dead-letters: $(INSTALLED) ## show the jobs that could not be run; REPLAY=ID runs one again
 	@$(RUN) -m deploy dead-letters $(if $(REPLAY),--replay "$$REPLAY")
 
-user: $(INSTALLED) ## make or change a user: NAME=... [TASKS=get_*,...] [ADMIN=1]; asks for the password
+user: $(INSTALLED) ## make or change a user: NAME=... [TASKS=get_*,...] [ADMIN=1]; asks for the password; REMOVE=1 removes him
 	@$(if $(filter command line,$(origin NAME)),,echo "name the user: make user NAME=..."; exit 1;) \
-		$(RUN) -m deploy user $(if $(TASKS),--tasks "$$TASKS") $(if $(filter 1 yes true True,$(ADMIN)),--admin) -- "$$NAME"
+		$(RUN) -m deploy user $(if $(TASKS),--tasks "$$TASKS") $(if $(filter 1 yes true True,$(ADMIN)),--admin) \
+		$(if $(filter 1 yes true True,$(REMOVE)),--remove) -- "$$NAME"
 
 token: $(INSTALLED) ## make an API token and show it, once: USER=... [DAYS=...]
 	@$(if $(filter command line,$(origin USER)),,echo "name the user: make token USER=..."; exit 1;) \
 		$(RUN) -m deploy token $(if $(DAYS),--days "$$DAYS") -- "$$USER"
+
+tokens: $(INSTALLED) ## list the API tokens, without what is secret: [USER=...]
+	@$(RUN) -m deploy tokens $(if $(filter command line,$(origin USER)),-- "$$USER")
+
+token-revoke: $(INSTALLED) ## take an API token back: TOKEN=... as `make tokens` lists it
+	@$(if $(filter command line,$(origin TOKEN)),,echo "name the token: make token-revoke TOKEN=...; they are listed by: make tokens"; exit 1;) \
+		$(RUN) -m deploy token-revoke -- "$$TOKEN"
 
 passwords-hash: $(INSTALLED) ## put hashes in place of the plain passwords of the users file
 	@$(RUN) -m deploy passwords-hash

@@ -11,6 +11,7 @@ import orjson
 
 PREFIX = "ft_"
 FOR_EVER = 0
+ID_DIGITS = 12
 
 
 class TokensFileError(Exception):
@@ -38,6 +39,11 @@ def new_token() -> str:
 def digest_of(token: str) -> str:
     """What is kept of it: hex SHA-256. A slow hash is for words that people think of."""
     return sha256(token.encode()).hexdigest()
+
+
+def id_of(digest: str) -> str:
+    """By what people call a token: the beginning of its digest, which tells nobody the token."""
+    return digest[:ID_DIGITS]
 
 
 def read_tokens(path: Path) -> dict[str, Token]:

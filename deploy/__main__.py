@@ -6,7 +6,7 @@ from typing import Any
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load_settings
-from deploy.account_commands import hash_passwords, make_token, set_user
+from deploy.account_commands import hash_passwords, remove_user, set_user
 from deploy.dead_letters import dead_letters
 from deploy.health import ailment
 from deploy.logs import follow
@@ -15,6 +15,7 @@ from deploy.start import up
 from deploy.status import status
 from deploy.stop import down
 from deploy.terminal import say
+from deploy.token_commands import list_tokens, make_token, revoke_token
 
 READY_SECONDS = 60.0
 SHOWN_LETTERS = 100
@@ -39,9 +40,15 @@ def main() -> int:
             case "dead-letters":
                 return dead_letters(settings, arguments.limit, arguments.replay)
             case "user":
+                if arguments.remove:
+                    return remove_user(settings, arguments.name)
                 return set_user(settings, arguments.name, arguments.tasks, arguments.admin)
             case "token":
                 return make_token(settings, arguments.user, arguments.days)
+            case "tokens":
+                return list_tokens(settings, arguments.user)
+            case "token-revoke":
+                return revoke_token(settings, arguments.id)
             case "passwords-hash":
                 return hash_passwords(settings)
             case _:
@@ -80,13 +87,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_account_commands(commands: Any) -> None:
-    user = commands.add_parser("user", help="make or change a user; the password is asked for")
+    user = commands.add_parser(
+        "user", help="make, change or remove a user; a password is asked for"
+    )
     user.add_argument("name")
     user.add_argument("--tasks", default="", help="patterns with commas between; default: all")
     user.add_argument("--admin", action="store_true", help="sees what belongs to all users")
+    user.add_argument("--remove", action="store_true", help="remove him, and his tokens")
     token = commands.add_parser("token", help="make an API token of a user and show it, once")
     token.add_argument("user")
     token.add_argument("--days", default="", help="how long it lets in; default: for ever")
+    tokens = commands.add_parser("tokens", help="list the API tokens, without what is secret")
+    tokens.add_argument("user", nargs="?", default="", help="whose; default: everybody's")
+    revoke = commands.add_parser("token-revoke", help="take an API token back")
+    revoke.add_argument("id", help="as `tokens` lists it")
     commands.add_parser("passwords-hash", help="hash the plain passwords of the users file")
 
 

@@ -1,42 +1,25 @@
-"""``make user``, ``make token``, ``make passwords-hash``: who may log in, changed on this machine.
+"""``make user``, ``make passwords-hash``: who may log in, changed on this machine.
 
-A running node takes each change within two seconds. The files are changed as a whole, by one
-command at a time.
+A running node takes each change within two seconds.
 """
 
-import contextlib
-import fcntl
 import getpass
-import os
 import secrets
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import replace
 
-from config.audit import Deed, write_deeds
 from config.errors import ConfigurationError
-from config.ownership import give_to_owner_of
 from config.passwords import hashed, is_hashed
 from config.settings import Settings
-from config.tokens import (
-    FOR_EVER,
-    Token,
-    TokensFileError,
-    digest_of,
-    new_token,
-    read_tokens,
-    tokens_as_json,
-)
+from config.tokens import tokens_as_json
 from config.users import EVERY_TASK, User, is_among, users_as_json
-from deploy.folders import make_folders
+from deploy.account_files import alone, audit, tokens_of
 from deploy.private_file import write_private
 from deploy.terminal import say
 from deploy.users import users_of
 
 LEAST_CHARACTERS = 8
-SECONDS_A_DAY = 86_400
-MOST_DAYS = 36_500
 
 
 def set_user(settings: Settings, name: str, tasks: str, admin: bool) -> int:
@@ -52,7 +35,7 @@ def set_user(settings: Settings, name: str, tasks: str, admin: bool) -> int:
     password = _asked_for()
     made = "" if password else secrets.token_urlsafe(18)
     user = User(name, hashed(password or made), patterns, admin)
-    with _alone(settings):
+    with alone(settings):
         users = users_of(settings)
         is_new = name not in users
         write_private(settings.users_file, users_as_json({**users, name: user}))
@@ -60,30 +43,38 @@ def set_user(settings: Settings, name: str, tasks: str, admin: bool) -> int:
         f"may run {', '.join(patterns)}")  # fmt: skip
     if made:
         say(f"password {made}", "it is shown this once; what is kept does not tell it")
-    _audit(settings, "set user", name)
+    audit(settings, "set user", name)
     return 0
 
 
-def make_token(settings: Settings, name: str, days: str) -> int:
-    """Make an API token of a user, show it, keep its digest; the exit status.
+def remove_user(settings: Settings, name: str) -> int:
+    """Remove a user and all his tokens; the exit status.
 
     Raises:
-        ConfigurationError: there is no such user, or a file is broken.
+        ConfigurationError: there is no such user, he is the last one, or a file is broken.
     """
-    if name not in users_of(settings):
-        raise ConfigurationError([f"there is no user {name!r}; make him first: make user NAME=..."])
-    now = int(time.time())
-    expires = now + _days(days) * SECONDS_A_DAY if days else FOR_EVER
-    token = new_token()
-    with _alone(settings):
-        kept = _tokens(settings)
-        valid = {digest: one for digest, one in kept.items() if one.is_valid(now)}
-        added = {**valid, digest_of(token): Token(name, now, expires)}
-        write_private(settings.tokens_file, tokens_as_json(added))
-    say(f"token {token}", f"it is shown this once; it lets in as {name} {_until(expires)}",
-        f"use it as a header: Authorization: Bearer {token}")  # fmt: skip
-    _audit(settings, "make token", name)
+    with alone(settings):
+        users, tokens = users_of(settings), tokens_of(settings)
+        if name not in users:
+            raise ConfigurationError([f"there is no user {name!r}{_among(users)}"])
+        if len(users) == 1:
+            raise ConfigurationError(
+                [f"{name} is the last user: without users everybody may do everything; make "
+                 f"another one first, or to have it so remove {settings.users_file}"]
+            )  # fmt: skip
+        others = {digest: token for digest, token in tokens.items() if token.user != name}
+        if others != tokens:  # first: a later user of this name must not find any
+            write_private(settings.tokens_file, tokens_as_json(others))
+        del users[name]
+        write_private(settings.users_file, users_as_json(users))
+    say(f"removed user {name} and {len(tokens) - len(others)} tokens",
+        "his jobs and files stay; a new user of this name would have them")  # fmt: skip
+    audit(settings, "remove user", name)
     return 0
+
+
+def _among(users: Collection[str]) -> str:
+    return f"; there are {', '.join(users)}" if users else "; there are none at all"
 
 
 def hash_passwords(settings: Settings) -> int:
@@ -92,7 +83,7 @@ def hash_passwords(settings: Settings) -> int:
     Raises:
         ConfigurationError: the users file is broken or cannot be written.
     """
-    with _alone(settings):
+    with alone(settings):
         users = users_of(settings)
         plain = [user for user in users.values() if user.is_plain]
         for user in plain:
@@ -102,47 +93,8 @@ def hash_passwords(settings: Settings) -> int:
     say(f"{len(plain)} passwords hashed in {settings.users_file}" if plain
         else "there are no plain passwords")  # fmt: skip
     if plain:
-        _audit(settings, "hash passwords", ", ".join(user.name for user in plain))
+        audit(settings, "hash passwords", ", ".join(user.name for user in plain))
     return 0
-
-
-@contextlib.contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """While this lasts no other of these commands changes the files."""
-    make_folders(settings)
-    with (settings.conf_dir / "users.lock").open("w") as lock:
-        give_to_owner_of(settings.conf_dir, lock.fileno())
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _audit(settings: Settings, what: str, about: str) -> None:
-    """Note what was done and has been said already."""
-    if not settings.audit_log:
-        return
-    try:
-        write_deeds(settings, [Deed(_account(), "this machine", what, "done", about)])
-    except OSError as error:
-        raise ConfigurationError(
-            [f"done, but {settings.audit_log_file} cannot be written: {error.strerror}"]
-        ) from None
-
-
-def _account() -> str:
-    """Whose shell this is; by number where accounts have no names, as in a container."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
-
-
-def _tokens(settings: Settings) -> dict[str, Token]:
-    try:
-        return read_tokens(settings.tokens_file)
-    except TokensFileError as error:
-        raise ConfigurationError(
-            [f"{settings.tokens_file}: {error}; mend it, or remove it with all its tokens"]
-        ) from None
 
 
 def _asked_for() -> str:
@@ -178,15 +130,3 @@ def _patterns(settings: Settings, tasks: str) -> tuple[str, ...]:
             [f"TASKS: {', '.join(idle)} matches no task; the known tasks are {', '.join(known)}"]
         )
     return patterns
-
-
-def _days(days: str) -> int:
-    if not days.isdecimal() or not 1 <= int(days) <= MOST_DAYS:
-        raise ConfigurationError([f"DAYS={days}: a number of days from 1 to {MOST_DAYS} is needed"])
-    return int(days)
-
-
-def _until(expires: int) -> str:
-    if expires == FOR_EVER:
-        return "for ever; give it an end with DAYS=..."
-    return f"until {time.strftime('%Y-%m-%d %H:%M', time.gmtime(expires))} UTC"

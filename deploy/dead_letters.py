@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.settings import Settings
+from deploy.columns import in_columns
 from deploy.gateway import Answer, Gateway, GatewayError
 from deploy.terminal import say
 
@@ -32,8 +33,7 @@ class Letter:
     def row(self) -> tuple[str, ...]:
         """Its cells in the table; of the reason the last line, which says what it was."""
         last_line = self.reason.strip().rpartition("\n")[2]
-        cells = self.id, self.task, self.died_at, str(self.attempts), last_line[:LONGEST_REASON]
-        return tuple(map(_printable, cells))
+        return self.id, self.task, self.died_at, str(self.attempts), last_line[:LONGEST_REASON]
 
 
 def dead_letters(settings: Settings, limit: int, replayed: str | None) -> int:
@@ -51,10 +51,8 @@ def dead_letters(settings: Settings, limit: int, replayed: str | None) -> int:
 
 
 def table(letters: Sequence[Letter]) -> list[str]:
-    """The letters in columns as wide as they need to be."""
-    rows = [HEAD, *(letter.row for letter in letters)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    """The letters in columns."""
+    return in_columns(HEAD, (letter.row for letter in letters))
 
 
 def _show(gateway: Gateway, limit: int) -> list[str]:
@@ -91,8 +89,3 @@ def _letter(record: dict[str, Any]) -> Letter:
     return Letter(
         record["id"], record["task"], record["died_at"], record["attempts"], record["reason"]
     )
-
-
-def _printable(text: str) -> str:
-    """Whatever a task wrote, it must not steer the terminal that shows it."""
-    return "".join(character if character.isprintable() else "?" for character in text)

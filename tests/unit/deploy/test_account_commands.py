@@ -1,11 +1,10 @@
-"""`make user`, `make token`, `make passwords-hash`."""
+"""`make user`, `make passwords-hash`."""
 
 import io
 import json
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +13,10 @@ import pytest
 from config.errors import ConfigurationError
 from config.passwords import hashed, is_hashed, matches_hash
 from config.settings import Settings
-from config.tokens import FOR_EVER, digest_of, read_tokens
+from config.tokens import Token, read_tokens, tokens_as_json
 from config.users import read_users
-from deploy.account_commands import hash_passwords, make_token, set_user
+from deploy.account_commands import hash_passwords, remove_user, set_user
+from deploy.token_commands import make_token
 
 
 @pytest.fixture(autouse=True)
@@ -97,36 +97,52 @@ def test_what_will_not_do_changes_nothing(
     assert not settings.users_file.exists()
 
 
-def test_a_token_is_shown_once_and_kept_as_a_digest(
+def test_a_user_is_removed_with_his_tokens(
     node: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = node()
-    set_user(settings, "a", "", False)
-    make_token(settings, "a", "")
-    make_token(settings, "a", "30")
-    said = capsys.readouterr().out
-    tokens = [line.split()[1] for line in said.splitlines() if line.startswith("token ")]
-    for_ever, ending = (read_tokens(settings.tokens_file)[digest_of(token)] for token in tokens)
+    settings.users_file.write_text('{"a": "1", "b": {"password": "2", "tasks": ["get_*"]}}')
+    tokens = {digest * 64: Token(user, 1) for digest, user in zip("123", "aba", strict=True)}
+    settings.tokens_file.write_bytes(tokens_as_json(tokens))
 
-    assert (for_ever.user, for_ever.expires) == ("a", FOR_EVER)
-    assert 0 <= time.time() + 30 * 86_400 - ending.expires < 60
-    assert mode(settings.tokens_file) == 0o600
-    assert not [token for token in tokens if token in settings.tokens_file.read_text()]
+    assert remove_user(settings, "a") == 0
+    assert json.loads(settings.users_file.read_bytes()) == {
+        "b": {"password": "2", "tasks": ["get_*"]}
+    }
+    assert set(read_tokens(settings.tokens_file)) == {"2" * 64}
+    assert "removed user a and 2 tokens" in capsys.readouterr().out
+    [deed] = map(json.loads, settings.audit_log_file.read_text().splitlines())
+    assert (deed["what"], deed["about"], deed["result"]) == ("remove user", "a", "done")
+    assert mode(settings.users_file) == mode(settings.tokens_file) == 0o600
 
 
 @pytest.mark.parametrize(
-    ("user", "days", "reason"),
-    [("b", "", "no user 'b'"), ("a", "0", "DAYS=0"), ("a", "x", "DAYS=x"), ("a", "-1", "DAYS")],
-)
-def test_a_token_that_cannot_be_made(
-    node: Callable[..., Settings], user: str, days: str, reason: str
+    ("users", "reason"),
+    [("{}", "none at all"), ('{"b": "1", "c": "2"}', "no user 'a'; there are b, c"),
+     ('{"a": "1"}', "last user: .*make another one first"), ("{", "cannot be read")],
+)  # fmt: skip
+def test_a_user_that_cannot_be_removed(
+    node: Callable[..., Settings], users: str, reason: str
 ) -> None:
     settings = node()
-    settings.users_file.write_text('{"a": "1"}')
+    settings.users_file.write_text(users)
+    settings.tokens_file.write_bytes(kept := tokens_as_json({"1" * 64: Token("a", 1)}))
     with pytest.raises(ConfigurationError, match=reason):
-        make_token(settings, user, days)
+        remove_user(settings, "a")
 
-    assert not settings.tokens_file.exists()
+    assert settings.users_file.read_text() == users
+    assert settings.tokens_file.read_bytes() == kept
+    assert not settings.audit_log_file.exists()
+
+
+def test_nobody_is_removed_while_his_tokens_cannot_be(node: Callable[..., Settings]) -> None:
+    settings = node()
+    settings.users_file.write_text(users := '{"a": "1", "b": "2"}')
+    settings.tokens_file.write_text("{")
+    with pytest.raises(ConfigurationError, match=r"tokens.json.*mend it"):
+        remove_user(settings, "a")
+
+    assert settings.users_file.read_text() == users
 
 
 def test_plain_passwords_are_hashed_and_hashes_are_left_alone(

@@ -27,7 +27,6 @@ def test_columns_are_as_wide_as_they_need_to_be() -> None:
         ("a\nb\nc", "c"),
         ("a\nlast\n\n", "last"),
         ("", ""),
-        ("a\x1b[2Jb", "a?[2Jb"),
         ("x" * 999, "x" * 200),
     ],
 )
