@@ -18,7 +18,7 @@ def refuse_more_values(body: bytes, most: int) -> None:
         return
     plain = _without_escapes(body)
     # Of two texts one at least is a value; so many are not even taken apart.
-    if plain.count(b'"') > 4 * most or _openings(_without_texts(plain)) > most:
+    if plain.count(b'"') > 4 * (most + 1) or _openings(_without_texts(plain)) > most:
         raise json.JSONDecodeError(f"more than {most} values, see MAX_PARAMS_VALUES", "", 0)
 
 
