@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from config.users import EVERY_TASK, is_among
-from workers.queue.owners import NOBODY
+from config.users import EVERY_TASK, NOBODY, is_among
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from config.errors import ConfigurationError
 from config.passwords import hashed, is_hashed
 from config.settings import Settings
 from config.tokens import tokens_as_json
-from config.users import EVERY_TASK, User, is_among, users_as_json
+from config.users import EVERY_TASK, NOBODY, User, is_among, users_as_json
 from deploy.account_files import alone, audit, tokens_of
 from deploy.private_file import write_private
 from deploy.terminal import say
@@ -119,6 +119,10 @@ def _check_name(name: str) -> None:
             ["NAME is required: printable characters, and no colon, for HTTP Basic has no way "
              "to send one in a name"]
         )  # fmt: skip
+    if name == NOBODY:
+        raise ConfigurationError(
+            [f"{NOBODY} is what everybody is called where there are no users; take another name"]
+        )
 
 
 def _patterns(settings: Settings, tasks: str) -> tuple[str, ...]:

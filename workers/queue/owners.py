@@ -1,6 +1,9 @@
-"""Whose jobs are counted, besides with everybody's; see "counting" in scripts/shared.lua."""
+"""Whose jobs are counted, besides with everybody's; see "counting" in scripts/shared.lua.
 
-NOBODY = "Anonymous"  #: the owner of jobs where there are no users: not counted apart
+Jobs of NOBODY are not counted apart.
+"""
+
+from config.users import NOBODY
 
 #: + owner. Ends the names TOTALS, SNAPSHOT, SNAPSHOTS and SLOTS of keys.py for the counters of his
 #: jobs, where PENDING is a gauge as well. They go 60 days after the last was made or ended.

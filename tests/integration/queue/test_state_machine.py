@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 from redis.asyncio.connection import UnixDomainSocketConnection
 
+from config.users import NOBODY
 from tests.queue_server import QueueServer
 from tests.queue_state import assert_nothing_left, enqueue_by_arq, limited, new_job
 from workers.queue import keys, owners
@@ -33,7 +34,7 @@ TASKS = ("a", "b")
 LIMITS = {"k1": 1, "k2": 2}
 WORKERS = ("w1", "w2", "w3")
 USERS = ("ann", "bob:5@x")
-NOBODIES = ("", owners.NOBODY)
+NOBODIES = ("", NOBODY)
 
 
 EXAMPLES = 250  # enough for 10,000 steps, whichever examples are drawn

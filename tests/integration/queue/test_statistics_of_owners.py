@@ -3,6 +3,7 @@
 import pytest
 from arq.connections import ArqRedis
 
+from config.users import NOBODY
 from tests.queue_state import TASK, WORKER, claim_one, created_and_claimed, lapse, new_job
 from workers.queue import keys, owners
 from workers.queue.broker import CRASH_LIMIT, WINDOWS, Broker
@@ -57,7 +58,7 @@ async def test_windows_hold_what_ended_of_his(broker: Broker) -> None:
     )
 
 
-@pytest.mark.parametrize("owner", ["", owners.NOBODY])
+@pytest.mark.parametrize("owner", ["", NOBODY])
 async def test_jobs_without_an_owner_are_not_counted_apart(
     broker: Broker, redis: ArqRedis, owner: str
 ) -> None:
@@ -84,10 +85,10 @@ async def test_an_owner_costs_seven_commands_a_job(broker: Broker, redis: ArqRed
     for owner in ("", "ann"):  # makes the first snapshots, and loads the scripts
         await _calls_of_a_job(broker, redis, owner)
     calls = {owner: [await _calls_of_a_job(broker, redis, owner) for _ in range(5)]
-             for owner in ("", owners.NOBODY, "ann")}  # fmt: skip
+             for owner in ("", NOBODY, "ann")}  # fmt: skip
 
     # The least of them: now and then a slot of 5 s begins.
-    assert min(calls[owners.NOBODY]) == min(calls[""])
+    assert min(calls[NOBODY]) == min(calls[""])
     assert min(calls["ann"]) - min(calls[""]) == 7
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import redis
 
+from config.users import NOBODY
 from tests.integration.app.cluster import Certificate, Cluster, Gateway
 from tests.integration.app.conftest import Held
 from tests.waiting import wait_until
@@ -146,5 +147,5 @@ def test_without_users_everybody_is_told_of_all_jobs(
         anybody.post("/run/add", json={"a": 1})
 
         shown = anybody.get("/status_info").json()
-    assert shown["username"] == owners.NOBODY
+    assert shown["username"] == NOBODY
     assert amounts(shown["task_info_total"]) == {"SUCCESS": 2}
