@@ -1,7 +1,8 @@
 """Serve the API with UVICORN_WORKERS processes: ``python -m app``.
 
 The supervisor opens the listening socket and hands it over as standard input, so that a process
-that is replaced loses no connection that waits. Without such a socket one is opened here.
+that is replaced loses no connection that waits. Without such a socket one is opened here, as for
+IPv6, of which the supervisor knows nothing.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from app.main import create_app
 from app.processes import ApiProcesses
 from app.security_headers import security_headers
 from config.errors import ConfigurationError
+from config.hosts import bound_socket
 from config.logs import configure_logging, event
 from config.parent import die_with_parent
 from config.registry import load_tasks
@@ -26,6 +28,7 @@ from config.settings import Settings, load_settings, supervisor_pid
 
 log = logging.getLogger("fasttask.app")
 
+BACKLOG = 2048  # connections that wait to be taken
 GRACEFUL_SECONDS = 5  # how long open requests may go on when the process is told to stop
 
 
@@ -81,7 +84,9 @@ def listening_socket(settings: Settings) -> socket.socket:
     try:
         handed_over = socket.socket(fileno=0)
     except OSError:
-        return socket.create_server((settings.api_host, settings.api_port), backlog=2048)
+        listening = bound_socket(settings.api_host, settings.api_port)
+        listening.listen(BACKLOG)
+        return listening
     return handed_over
 
 

@@ -1,5 +1,7 @@
 """Every request is somebody's: who may not in, or asks too much, is answered here."""
 
+import ipaddress
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.audit import AuditLog, failed_login
@@ -61,4 +63,14 @@ def _authorization(scope: Scope) -> bytes | None:
 
 
 def _address(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""
+    return network_of(scope["client"][0]) if scope.get("client") else ""
+
+
+def network_of(address: str) -> str:
+    """Whom an address stands for: an IPv6 host has 2**64 of them to itself (RFC 4291, 2.5.1)."""
+    if ":" not in address:
+        return address
+    whole = ipaddress.IPv6Address(address.partition("%")[0])
+    if whole.ipv4_mapped is not None:  # it came by IPv4 to a socket that takes both
+        return str(whole.ipv4_mapped)
+    return str(ipaddress.IPv6Address(int(whole) >> 64 << 64))

@@ -297,7 +297,8 @@ class Settings(BaseSettings):
     @field_validator("api_host")
     @classmethod
     def _master_listens_everywhere(cls, value: str, info: ValidationInfo) -> str:
-        return value or ("0.0.0.0" if _is_master(info) else "127.0.0.1")  # noqa: S104  its clients
+        host = value.removeprefix("[").removesuffix("]")  # as URLs spell IPv6
+        return host or ("0.0.0.0" if _is_master(info) else "127.0.0.1")  # noqa: S104  its clients
 
     @field_validator("task_queue_passwd")
     @classmethod

@@ -6,11 +6,12 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+from config.hosts import EVERY_IPV6, in_url, is_loopback
 from config.settings import Settings
 from deploy.node_token import node_token
 from deploy.users import first_user
 
-EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  what the setting may say
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", EVERY_IPV6: "::1"}  # noqa: S104  what the setting may say
 
 
 class GatewayError(Exception):
@@ -41,7 +42,7 @@ class Gateway:
     @property
     def url(self) -> str:
         """Where the API is found from this machine."""
-        return f"https://{reachable_host(self.settings)}:{self.settings.api_port}"
+        return f"https://{in_url(reachable_host(self.settings))}:{self.settings.api_port}"
 
     def get(self, path: str, timeout: float = 5) -> Answer:
         """Raises GatewayError, and ConfigurationError for a users file that is broken."""
@@ -77,12 +78,12 @@ class Gateway:
 
 def reachable_host(settings: Settings) -> str:
     """The address under which this machine itself reaches the API."""
-    return "127.0.0.1" if settings.api_host == EVERY_ADDRESS else settings.api_host
+    return EVERY_ADDRESS.get(settings.api_host, settings.api_host)
 
 
 def is_public(settings: Settings) -> bool:
     """Whether other machines can reach the API."""
-    return settings.api_host != "localhost" and not settings.api_host.startswith("127.")
+    return not is_loopback(settings.api_host)
 
 
 def _trust_in_own_certificate(settings: Settings) -> ssl.SSLContext:

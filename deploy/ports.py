@@ -1,11 +1,11 @@
 """The ports of a node: known to be free before anything starts."""
 
 import errno
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from config.errors import ConfigurationError
+from config.hosts import bound_socket
 from config.settings import NodeType, Settings
 
 
@@ -44,16 +44,8 @@ def queue_server_host(settings: Settings) -> str:
 
 
 def _problem(listener: Listener) -> str | None:
-    if ":" in listener.host:
-        return (
-            f"{listener.part}_HOST={listener.host} is an IPv6 address; "
-            "give an IPv4 address or a name, or 0.0.0.0 for all"
-        )
     try:
-        with socket.socket() as probe:
-            # As the parts do, or what a former node's connections leave behind would be in the way.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((listener.host, listener.port))
+        bound_socket(listener.host, listener.port).close()
     except OSError as error:
         return _sentence(listener, error)
     return None

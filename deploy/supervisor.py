@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from config.errors import ConfigurationError
+from config.hosts import is_ipv6
 from config.settings import Settings, node_environment
 from deploy.pid_file import pid_file
 from deploy.private_file import write_private
@@ -79,7 +80,7 @@ def supervisor_configuration(settings: Settings) -> str:
     if settings.has_worker:
         sections["program:worker"] = _worker(settings)
     if settings.has_api:
-        sections["fcgi-program:api"] = _api(settings)
+        sections |= _api(settings)
     return "\n".join(f"[{name}]\n{_lines(section)}" for name, section in sections.items())
 
 
@@ -151,11 +152,19 @@ def _worker(settings: Settings) -> Section:
     }
 
 
-def _api(settings: Settings) -> Section:
-    """The API, whose listening socket the supervisor holds for it."""
+def _api(settings: Settings) -> dict[str, Section]:
+    """The API, whose listening socket the supervisor holds for it, unless it is one of IPv6."""
+    part = _api_part(settings)
+    if is_ipv6(settings.api_host):
+        return {"program:api": part}
+    return {
+        "fcgi-program:api": {"socket": f"tcp://{settings.api_host}:{settings.api_port}", **part}
+    }
+
+
+def _api_part(settings: Settings) -> Section:
     return {
         **_part("app", settings.log_dir / "api.log"),
-        "socket": f"tcp://{settings.api_host}:{settings.api_port}",
         "priority": API,
         "stopwaitsecs": str(API_STOP_SECONDS),
         # Its first process sees to the others.

@@ -17,6 +17,7 @@ from deploy.parts import parts_of_node
 from deploy.processes import Process, family, living
 from deploy.waiting import Wait
 from tests.integration.deploy.conftest import Commands
+from tests.ipv6 import needs_ipv6
 
 MASTER = {"node_type": "distributed_master", "task_queue_passwd": "passw0rd"}
 WORKER = {"node_type": "distributed_worker", "master_host": "127.0.0.1", **MASTER}
@@ -54,6 +55,27 @@ def test_up_shows_a_result_the_addresses_and_a_line_that_works(
     assert f"{base}/docs" in output
     assert f"curl --cacert {node.settings.ssl_certfile} {base}/run/get_circle_area" in output
     assert node("health").stdout == "healthy\n"
+
+
+@pytest.mark.parametrize(
+    ("api_host", "reached"),
+    [
+        pytest.param("::1", ["[::1]"], marks=needs_ipv6),
+        pytest.param("::", ["[::1]", "127.0.0.1"], marks=needs_ipv6),
+        ("localhost", ["localhost"]),
+    ],
+)
+def test_the_api_listens_where_it_is_told_to(
+    commands: Callable[..., Commands], api_host: str, reached: list[str]
+) -> None:
+    node = commands(api_host=api_host, uvicorn_workers=2)
+    assert f"https://{reached[0]}:{node.settings.api_port}/docs" in started(node)
+    assert node("health").stdout == "healthy\n"
+    context = ssl.create_default_context(cafile=node.settings.ssl_certfile)
+    for host in reached:
+        url = f"https://{host}:{node.settings.api_port}/healthz"
+        with urllib.request.urlopen(url, context=context) as answer:
+            assert answer.status == 200
 
 
 def test_up_of_a_running_node_says_so(commands: Callable[..., Commands]) -> None:

@@ -16,6 +16,8 @@ def test_only_pages_that_are_switched_on_are_shown(node: Callable[..., Settings]
 def test_every_address_is_reached_by_loopback(node: Callable[..., Settings]) -> None:
     assert urls(node(api_host="0.0.0.0"))["API"] == API
     assert urls(node(api_host="192.0.2.1"))["API"] == "https://192.0.2.1:9001"
+    assert urls(node(api_host="::"))["API"] == "https://[::1]:9001"
+    assert urls(node(api_host="[2001:db8::1]"))["API"] == "https://[2001:db8::1]:9001"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,8 @@ def test_a_url_of_a_queue_server_is_not_shown(node: Callable[..., Settings]) -> 
         ("0.0.0.0", '{"user_A": "a"}', ""),
         ("127.0.0.1", None, ""),
         ("localhost", None, ""),
+        ("::", None, "anybody who reaches port 9001"),
+        ("::1", None, ""),
         ("127.0.0.1", "[", "nobody can log in"),
     ],
 )

@@ -58,6 +58,7 @@ def test_it_names_this_machine(certified: Settings) -> None:
     ("api_host", "named"),
     [
         ("192.0.2.7", x509.IPAddress(ipaddress.ip_address("192.0.2.7"))),
+        ("2001:db8::7", x509.IPAddress(ipaddress.ip_address("2001:db8::7"))),
         ("api.example.org", x509.DNSName("api.example.org")),
     ],
 )
@@ -69,10 +70,11 @@ def test_it_names_the_host_of_the_api(
     assert named in list(names_of(settings))
 
 
-def test_every_address_is_no_name(node: Callable[..., Settings]) -> None:
-    settings = node(api_host="0.0.0.0")
+@pytest.mark.parametrize("every", ["0.0.0.0", "::"])
+def test_every_address_is_no_name(node: Callable[..., Settings], every: str) -> None:
+    settings = node(api_host=every)
     make_certificate(settings)
-    assert x509.IPAddress(ipaddress.ip_address("0.0.0.0")) not in list(names_of(settings))
+    assert x509.IPAddress(ipaddress.ip_address(every)) not in list(names_of(settings))
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])

@@ -6,6 +6,7 @@ import pytest
 from config.errors import ConfigurationError
 from config.settings import NodeType, Settings
 from deploy.ports import Listener, check_ports, listeners
+from tests.ipv6 import needs_ipv6
 
 
 @pytest.fixture
@@ -25,10 +26,21 @@ def test_a_free_port_is_fine(node: Callable[..., Settings], free_port: int) -> N
     check_ports(node(api_port=free_port))
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "0.0.0.0", "localhost", pytest.param("::", marks=needs_ipv6)]
+)
 def test_a_port_in_use_is_named(node: Callable[..., Settings], taken_port: int, host: str) -> None:
     with pytest.raises(ConfigurationError, match=f"API_PORT={taken_port} is in use"):
         check_ports(node(api_port=taken_port, api_host=host))
+
+
+@needs_ipv6
+def test_a_port_in_use_by_ipv6_is_named(node: Callable[..., Settings]) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"API_PORT={port} is in use"):
+            check_ports(node(api_port=port, api_host="::1"))
+        check_ports(node(api_port=port, api_host="127.0.0.1"))
 
 
 def test_all_ports_in_use_are_named_at_once(
@@ -60,7 +72,7 @@ def test_a_port_that_was_in_use_just_now_is_free(
     [
         ("192.0.2.1", "is no address of this machine"),
         ("no-such-host.invalid", "is no address of this machine"),
-        ("::1", "is an IPv6 address"),
+        ("2001:db8::1", "is no address of this machine"),
     ],
 )
 def test_an_address_of_another_machine_is_named(

@@ -120,6 +120,12 @@ def test_the_supervisor_holds_the_socket_of_the_api(node: Callable[..., Settings
     assert len(api.process_configs) == 1, "its first process starts the others"
 
 
+@pytest.mark.parametrize("host", ["::", "::1"])
+def test_a_socket_of_ipv6_is_left_to_the_api(node: Callable[..., Settings], host: str) -> None:
+    (api,) = (g for g in understood(node(api_host=host)).process_group_configs if g.name == "api")
+    assert not hasattr(api, "socket_config")
+
+
 def test_no_secret_stands_in_it(node: Callable[..., Settings]) -> None:
     settings = node(node_type=NodeType.MASTER, task_queue_passwd="passw0rd")
     assert "passw0rd" not in supervisor_configuration(settings)
