@@ -145,12 +145,14 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A whole answer."""
         super().on_response_complete()
+        self._taking.begins()
         if not self._has_all_of_a_request():
             self._clients.sending.expect(self)
 
     def pause_writing(self) -> None:
         """More of an answer waits for the client than is to be kept in memory."""
         super().pause_writing()
+        self._taking.begins()
         self._taking.idle_seconds()
         self._clients.taking.expect(self)
 
@@ -189,7 +191,9 @@ class Connection(HttpToolsProtocol):
 
     def give_way(self) -> None:
         """Others need its place."""
-        if not self.transport.is_closing():
+        if self.transport.is_closing():  # for so long that it has become the oldest
+            self.transport.abort()
+        else:
             self._refuse(503, TOO_MANY, RETRY_LATER)
 
     def _takes_on(self) -> bool:

@@ -26,8 +26,11 @@ class Taking:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._taken, self._since = -1, 0.0  # bytes; when that was seen first
+
+    def begins(self) -> None:
+        """There is something new to take; the time counts from the next look on."""
         self._taken = -1
-        self._since = 0.0
 
     @property
     def has_to(self) -> bool:
