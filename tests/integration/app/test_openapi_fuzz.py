@@ -20,7 +20,7 @@ CONFIG = PROJECT / "tests" / "integration" / "app" / "openapi_fuzz" / "schemathe
 PHASES = {
     "every boundary": ("examples,coverage", 1, 1500),
     "all kinds of things": ("fuzzing", 20, 350),
-    "what answers tell": ("stateful", 20, 100),
+    "what answers tell": ("stateful", 20, 60),
 }
 SENT = re.compile(r"(\d+) generated")
 
@@ -96,7 +96,7 @@ def test_a_user_is_answered_as_described(fuzz: Fuzz, gateway: Gateway) -> None:
         "--phases=fuzzing", "--max-examples=5",
     )  # fmt: skip
 
-    assert asked >= 100
+    assert asked >= 80
 
 
 def test_nobody_is_told_anything(fuzz: Fuzz, gateway: Gateway, tmp_path: Path) -> None:
@@ -110,4 +110,4 @@ def test_nobody_is_told_anything(fuzz: Fuzz, gateway: Gateway, tmp_path: Path) -
         "--phases=fuzzing", "--max-examples=5",
     )  # fmt: skip
 
-    assert asked >= 100
+    assert asked >= 80
