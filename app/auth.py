@@ -68,9 +68,10 @@ def _address(scope: Scope) -> str:
 
 def network_of(address: str) -> str:
     """Whom an address stands for: an IPv6 host has 2**64 of them to itself (RFC 4291, 2.5.1)."""
-    if ":" not in address:
+    try:
+        whole = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:  # IPv4, or whatever a proxy on this machine says
         return address
-    whole = ipaddress.IPv6Address(address.partition("%")[0])
     if whole.ipv4_mapped is not None:  # it came by IPv4 to a socket that takes both
         return str(whole.ipv4_mapped)
     return str(ipaddress.IPv6Address(int(whole) >> 64 << 64))

@@ -12,6 +12,8 @@ from app.auth import network_of
         ("2001:db8:1:2::ffff", "2001:db8:1:2::"),
         ("fe80::1%eth0", "fe80::"),
         ("", ""),
+        ("unix:", "unix:"),
+        ("2001:db8::1::2", "2001:db8::1::2"),
     ],
 )
 def test_the_addresses_of_one_host_count_as_one(address: str, network: str) -> None:
