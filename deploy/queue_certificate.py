@@ -13,6 +13,7 @@ from typing import NoReturn
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from config.file_state import FileState, file_state
 from config.logs import configure_logging, event
@@ -39,12 +40,12 @@ def watch_for_ever(settings: Settings) -> NoReturn:
 
 
 def _tell(settings: Settings) -> bool:
-    """Have the server load the pair; False if the server is away, as while it starts."""
+    """Have the server load the pair; False if the server is away or busy, as while it starts."""
     certificate, key = os.fsencode(settings.ssl_certfile), os.fsencode(settings.ssl_keyfile)
     try:
         with _as_admin(settings) as server:
             server.config_set("tls-cert-file", certificate, "tls-key-file", key)
-    except RedisConnectionError:
+    except (RedisConnectionError, RedisTimeoutError):
         return False
     except RedisError as error:
         event(log, logging.ERROR, "queue_certificate_kept", path=settings.ssl_certfile, why=error,

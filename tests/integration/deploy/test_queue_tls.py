@@ -3,8 +3,10 @@
 import contextlib
 import re
 import shutil
+import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from config.errors import ConfigurationError
 from deploy.certificate import fingerprint, make_certificate
 from deploy.gateway import Gateway
 from deploy.queue_binary import find_queue_server
+from deploy.queue_certificate import ANSWER_SECONDS
 from tests.integration.deploy.conftest import Commands
 from tests.integration.deploy.test_node import pid_of, started
 from tests.integration.deploy.test_queue_server import start_server
@@ -143,6 +146,20 @@ def test_the_server_is_told_once_a_change_even_if_it_comes_later(
     for _ in range(2):
         assert "INFO    queue queue_certificate_loaded path=" in teller.stdout.readline()
         node.settings.ssl_certfile.touch()
+
+
+def test_a_server_that_is_silent_for_long_is_told_when_it_answers_again(
+    commands: Callable[..., Commands],
+) -> None:
+    node = commands()
+    make_certificate(node.settings)
+    server = start_server(node, PATH="/nowhere")
+    server.send_signal(signal.SIGSTOP)
+    teller = node.start("deploy.queue_certificate")
+    assert teller.stdout is not None
+    time.sleep(ANSWER_SECONDS + 1)
+    server.send_signal(signal.SIGCONT)
+    assert "INFO    queue queue_certificate_loaded path=" in teller.stdout.readline()
 
 
 @needs_tls
