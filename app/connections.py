@@ -19,7 +19,12 @@ from typing import Any
 
 import uvloop
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from app.accepting import FairServer
 from app.awaited import Awaited
@@ -77,6 +82,7 @@ class Connection(HttpToolsProtocol):
     """One client's connection."""
 
     _taking: Taking
+    _answering: RequestResponseCycle | None = None  # others wait in `pipeline`
 
     def __init__(self, *, clients: Clients, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
@@ -107,7 +113,8 @@ class Connection(HttpToolsProtocol):
         self._overhead += len(data)
         super().data_received(data)
         if self._overhead > LARGEST_HEAD and not self.transport.is_closing():
-            self._refuse(431, f"the request's head or trailer is longer than {LARGEST_HEAD} bytes")
+            text = f"the request's head or trailer is longer than {LARGEST_HEAD} bytes"
+            self._refuse_last(431, text)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -162,11 +169,8 @@ class Connection(HttpToolsProtocol):
         self._clients.taking.release(self)
 
     def send_400_response(self, msg: str) -> None:
-        """What was sent is not HTTP. Those requests before it that were are answered."""
-        if self._has_all_of_a_request():
-            self._end()
-        else:
-            self._refuse(400, msg)
+        """What was sent is not HTTP."""
+        self._refuse_last(400, msg)
 
     def look_what_it_takes(self) -> None:
         """Its client has part of an answer to take before it gets more."""
@@ -204,6 +208,22 @@ class Connection(HttpToolsProtocol):
     def _break_off(self) -> None:
         event(log, logging.INFO, "answer_not_taken", address=self.client)
         self._taking.break_off()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _refuse_last(self, status: int, detail: str) -> None:
+        """Refuse the request that is being read. Those before it are answered."""
+        answering = self._answering
+        if answering and answering is not self.cycle and self.cycle.more_body:  # it waits
+            self.pipeline.popleft()
+            self.cycle = self.pipeline[0][0] if self.pipeline else answering
+            self._clients.sending.release(self)
+        if self._has_all_of_a_request():
+            self._end()
+        else:
+            self._refuse(status, detail)
 
     def _end(self) -> None:
         """The last request so far was the last one: close when it is answered."""

@@ -179,6 +179,24 @@ async def test_requests_before_what_is_none_are_answered(gateway: Gateway) -> No
     assert b'"total":1' in answers
 
 
+@pytest.mark.parametrize(
+    "spoilt",
+    [NAMED + CHUNKED + END + b"zz\r\n", NAMED + b"A: b\r\n" * 100_000],
+    ids=["body", "head"],
+)
+@pytest.mark.parametrize("between", [b"", GET + NAMED + END], ids=["next", "later"])
+async def test_a_request_under_way_is_answered_whatever_comes_behind(
+    gateway: Gateway, spoilt: bytes, between: bytes
+) -> None:
+    sent = POST.replace(b"add", b"doze") + NAMED + b'Content-Length: 16\r\n\r\n{"seconds": 0.3}'
+    answers = await said(gateway, sent + between + POST + spoilt)
+
+    good = 2 if between else 1
+    assert statuses(answers)[:good] == [200] * good
+    assert statuses(answers)[good:] in ([], [400], [408], [431])
+    assert b'"state":"SUCCESS"' in answers
+
+
 async def test_a_client_that_waits_for_its_second_answer_is_not_bothered(gateway: Gateway) -> None:
     body = b'{"seconds": %f}' % (3 * READ_SECONDS)
     slow = POST.replace(b"add", b"doze") + NAMED + b"Content-Length: %d\r\n\r\n" % len(body) + body
