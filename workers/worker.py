@@ -111,10 +111,10 @@ class Worker(arq.Worker):
         await self._reach_queue()
         if self.on_startup:
             await self.on_startup(self.ctx)
+        taking = asyncio.create_task(self._take_jobs())
         keepers = [
             asyncio.create_task(duty())
             for duty in (
-                self._take_jobs,
                 self._leases.keep,
                 self._keep_presence,
                 self._hear_cancellations,
@@ -124,10 +124,10 @@ class Worker(arq.Worker):
         event(log, logging.INFO, "worker_ready", name=self.name,
               tasks=",".join(self.functions), slots=self.max_jobs)  # fmt: skip
         try:
-            await first_of(self._stopping.wait(), *keepers)
-            await self._say_farewell()
+            await first_of(self._stopping.wait(), taking, *keepers)
+            await self._say_farewell(taking)
         finally:
-            for keeper in keepers:
+            for keeper in (taking, *keepers):
                 keeper.cancel()
             self._slots.close()
             self._forks.close()
@@ -167,11 +167,15 @@ class Worker(arq.Worker):
                 return
             await asyncio.sleep(delay)
 
-    async def _say_farewell(self) -> None:
+    async def _say_farewell(self, taking: asyncio.Task[None]) -> None:
         """Give running jobs their grace, hand back the rest, and let every outcome get through."""
-        await self._wait_for_jobs(self._settings.grace_seconds)
+        end_of_grace = time.monotonic() + self._settings.grace_seconds
+        # A claim may be under way: nobody else runs what it takes.
+        await asyncio.wait({taking}, timeout=FAREWELL_SECONDS)
+        left = end_of_grace - time.monotonic()
+        await self._wait_for_jobs(max(0.0, left))
         self._leases.stop_all()
-        await self._wait_for_jobs(FAREWELL_SECONDS)
+        await self._wait_for_jobs(FAREWELL_SECONDS + min(0.0, left))
         for job in self._leases.held.values():
             event(log, logging.WARNING, "job_left_to_its_lease", job=job.id, task=job.task)
         abandoned = list(self.tasks.values())
@@ -194,12 +198,12 @@ class Worker(arq.Worker):
                 continue
             self._tried_to_claim = time.monotonic()
             try:
-                if not await self._claim():
+                if not await self._claim() and not self._stopping.is_set():
                     await self._wait_for_work()
                 delays = reconnect_delays()
             except (QueueError, RedisError, OSError) as error:
                 event(log, logging.WARNING, "cannot_claim", why=error)
-                await asyncio.sleep(next(delays))
+                await first_of(asyncio.sleep(next(delays)), self._stopping.wait())
 
     async def _claim(self) -> bool:
         """Claim jobs and start them; whether there were as many as wanted."""

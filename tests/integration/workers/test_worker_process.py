@@ -254,6 +254,27 @@ async def test_a_stopping_worker_hands_its_jobs_back_without_a_crash(
     assert (view.state, view.worker) == (State.SUCCESS, second.name)
 
 
+async def test_a_stopping_worker_keeps_no_job_that_it_was_about_to_take(
+    broker: Broker, redis: ArqRedis, shared_server: QueueServer, make_worker: MakeWorker,
+) -> None:  # fmt: skip
+    worker = await make_worker(shared_server).ready()
+    await run(broker, "echo", value=1)
+    worker.send(signal.SIGSTOP)
+    assert await broker.create(new_job("job", "echo", params=b'{"value": 1}'))
+    shared_server.pause()
+    try:
+        worker.send(signal.SIGCONT)
+        await asyncio.sleep(0.3)  # its claim is under way
+        worker.send(signal.SIGTERM)
+        await eventually(lambda: "worker_stops" in worker.log)
+    finally:
+        shared_server.resume()
+
+    assert await worker.ended(within=5) == 0
+    assert (await broker.read("job")).state in (State.SUCCESS, State.RETRY)
+    assert await redis.hget(keys.META + "job", "token") is None
+
+
 async def test_a_stopping_worker_lets_jobs_end_within_the_grace(
     broker: Broker, shared_server: QueueServer, make_worker: MakeWorker, hold: Callable
 ) -> None:
