@@ -105,6 +105,10 @@ class Connection(HttpToolsProtocol):
         """Either side has closed it."""
         self._clients.forget(self)
         super().connection_lost(exc)
+        answering = self._answering  # uvicorn tells the last one only
+        if answering is not None and not answering.response_complete:
+            answering.disconnected = True
+            answering.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Bytes, decrypted."""

@@ -287,3 +287,17 @@ async def test_whatever_is_sent_nobody_is_left_waiting(gateway: Gateway) -> None
     await asyncio.gather(*(one(spoilt(dice)) for _ in range(1000)))
     works(gateway)
     await eventually(lambda: open_files(gateway) <= before + 2)
+
+
+@pytest.mark.parametrize("behind", [b"", GET + NAMED + END], ids=["nothing", "another"])
+async def test_nobody_waits_for_a_client_that_has_gone(gateway: Gateway, behind: bytes) -> None:
+    audit = gateway.folder / "log" / "audit.log"
+    before = audit.read_text().count(":499") if audit.exists() else 0
+    _, writer = await asyncio.open_connection(HOST, gateway.port, ssl=gateway.context)
+    body = b'{"seconds": 4}'
+    head = POST.replace(b"add", b"doze") + NAMED + b"Content-Length: %d\r\n\r\n" % len(body)
+    writer.write(head + body + behind)
+    await asyncio.sleep(0.3)
+    writer.transport.abort()
+
+    await eventually(lambda: audit.exists() and audit.read_text().count(":499") > before, 3)
