@@ -68,9 +68,11 @@ def _address(scope: Scope) -> str:
 
 def network_of(address: str) -> str:
     """Whom an address stands for: an IPv6 host has 2**64 of them to itself (RFC 4291, 2.5.1)."""
+    if ":" not in address:  # IPv4, or whatever a proxy on this machine says
+        return address
     try:
         whole = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:  # IPv4, or whatever a proxy on this machine says
+    except ValueError:
         return address
     if whole.ipv4_mapped is not None:  # it came by IPv4 to a socket that takes both
         return str(whole.ipv4_mapped)

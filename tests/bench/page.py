@@ -48,6 +48,8 @@ NOT_THE_SAME = """
   answers what Celery knows. Their checks cannot be held until the job ends, so their clients poll
   every 5 ms. *Bare FastAPI* is `bare.py`, our models and answers on two uvicorn processes with TLS,
   without queue, authentication or limits on connections.
+* **Slots**: the share of the slots' time, from the start of the first job to the end of the last,
+  that was spent in the tasks, as these tell themselves.
 * **Versions**: the newest of everything in `requirements.lock`; plain arq runs in FastTask's
   environment, with the older redis-py that it asks for.
 """

@@ -1,5 +1,6 @@
 """How well slots are kept busy by tasks that take their time."""
 
+import json
 from dataclasses import dataclass
 
 from tests.bench.backlog import drained_rate
@@ -17,21 +18,16 @@ class Naps:
 
     @property
     def figure(self) -> Figure:
-        """The share of what the slots could do if nothing but the tasks took time."""
+        """The share of the slots' time that is spent in tasks; ideally nothing else took any."""
         title = f"tasks of {self.milliseconds} ms on {CONCURRENCY} slots"
         return Figure(title, "% of ideal")
-
-    @property
-    def ideal_seconds(self) -> float:
-        """How long the slots need at least."""
-        return self.milliseconds * self.count / 1000 / CONCURRENCY
 
 
 NAPS = (Naps(10, 600), Naps(100, 60), Naps(1000, 8))
 
 
 async def slots_kept_busy() -> Measured:
-    """The share of the slots' ideal throughput that a node reaches, for each length of task."""
+    """The share of their time that a node's slots spend in tasks, for each length of task."""
     with running_node() as node:
         return {naps.figure: 100 * await _share(node, naps) for naps in NAPS}
 
@@ -47,4 +43,5 @@ async def _share(node: Node, naps: Naps) -> float:
         ended = await views(broker, ids)
     first = min(view.started_ms or 0 for view in ended)
     last = max(view.finished_ms or 0 for view in ended)
-    return naps.ideal_seconds / ((last - first) / 1000)
+    in_tasks = sum(json.loads(view.result)["seconds"] for view in ended)
+    return float(in_tasks / CONCURRENCY / ((last - first) / 1000))

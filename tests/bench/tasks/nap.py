@@ -10,9 +10,11 @@ class Params(BaseModel):
 
 class Result(BaseModel):
     number: int
+    seconds: float
 
 
 def nap(number=0, milliseconds=10):
-    """Take up a slot for a while."""
+    """Take up a slot for a while, and tell for how long: a sleep takes a little longer."""
+    began = time.monotonic()
     time.sleep(milliseconds / 1000)
-    return {"number": number}
+    return {"number": number, "seconds": time.monotonic() - began}
