@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
 from supervisor.xmlrpc import SupervisorTransport
 
 from config.settings import Settings, load_settings
@@ -59,6 +60,19 @@ class Node:
             )
         finally:
             await redis.aclose(close_connection_pool=True)
+
+    @contextlib.asynccontextmanager
+    async def ruled(self) -> AsyncIterator[Redis]:
+        """Its queue server, as the user who may ask for its figures."""
+        settings = self.settings
+        password = settings.queue_admin_password_file.read_text().strip()
+        redis = Redis(
+            unix_socket_path=str(settings.queue_socket), username="admin", password=password
+        )
+        try:
+            yield redis
+        finally:
+            await redis.aclose()
 
     @contextmanager
     def _supervisor(self) -> Iterator[Any]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from redis.asyncio import Redis
+
 from tests.bench.client import Client, Connection, Request, percentile
 from tests.bench.gateway_load import check, create
 from tests.bench.node import running_node
@@ -49,8 +51,8 @@ async def measured(levels: Iterable[int], say: Callable[[str], None]) -> list[Le
     found, last = [], 0
     with running_node() as node:
         node.stop_worker()
-        async with node.broker() as broker:
-            site = _Site(broker, node.client, await _memory(broker))
+        async with node.broker() as broker, node.ruled() as server:
+            site = _Site(broker, server, node.client, await _memory(server))
             for level in levels:
                 say(f"levels: {level:,} jobs waiting ...")
                 await _fill(broker, level - last)
@@ -67,13 +69,14 @@ class _Site:
     """Where calls are timed."""
 
     broker: Broker
+    server: Redis
     client: Client
     empty_bytes: int  #: the queue server's memory before the first job
 
     async def level(self, waiting: int, results: int) -> Level:
         """The cost of every kind of call as things stand; no job more or less waits afterwards."""
-        await _settled(self.broker)
-        size = (await _memory(self.broker) - self.empty_bytes) / max(1, waiting + results)
+        await _settled(self.server)
+        size = (await _memory(self.server) - self.empty_bytes) / max(1, waiting + results)
         return Level(waiting, results, {**await self._asked(), **await self._worked()}, size)
 
     async def _asked(self) -> dict[str, Cost]:
@@ -126,14 +129,14 @@ async def _finish_all(broker: Broker) -> None:
         await asyncio.gather(*(broker.finish(job, State.SUCCESS, RESULT) for job in jobs))
 
 
-async def _settled(broker: Broker) -> None:
+async def _settled(server: Redis) -> None:
     """Wait until the queue server has rewritten its log, which it does beside its work."""
     while True:
-        about = await broker.redis.info("persistence")
+        about = await server.info("persistence")
         if not (about["aof_rewrite_in_progress"] or about["aof_rewrite_scheduled"]):
             return
         await asyncio.sleep(0.2)
 
 
-async def _memory(broker: Broker) -> int:
-    return int((await broker.redis.info("memory"))["used_memory"])
+async def _memory(server: Redis) -> int:
+    return int((await server.info("memory"))["used_memory"])

@@ -7,6 +7,7 @@ about an id, a name or a task that nobody ever made, to the byte.
 import itertools
 import json
 import re
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import pytest
 
 from config.passwords import hashed
 from config.tokens import Token, digest_of, new_token, tokens_as_json
+from tests.bench.markdown import table
 from tests.integration.app.cluster import Cluster, Gateway
 from tests.waiting import wait_until
 
@@ -202,12 +204,28 @@ def seen(answer: httpx.Response, subject: str) -> tuple[int, dict[str, str], str
     return answer.status_code, headers, re.sub(alone, "SUBJECT", answer.text)
 
 
+Matrix = dict[tuple[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Iterator[Matrix]:
+    """What each was answered; shown as a table at the end, beside what was expected (pytest -s)."""
+    answered: Matrix = {}
+    yield answered
+    rows = [
+        [name, *(f"{route.expected(who)}: {answered.get((name, who), '-')}" for who in WHO)]
+        for name, route in ROUTES.items()
+    ]
+    sys.stdout.write("\n" + table(["", *WHO], rows, texts=len(WHO) + 1))
+
+
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("name", ROUTES)
-def test_each_sees_what_is_his(world: World, name: str, who: str) -> None:
+def test_each_sees_what_is_his(world: World, matrix: Matrix, name: str, who: str) -> None:
     route, expected = ROUTES[name], ROUTES[name].expected(who)
     subject = route.subject(world)
     answer = route.ask(world, who, subject)
+    matrix[name, who] = str(answer.status_code)
 
     if expected == UNKNOWN:
         nothing = route.unknown(world)
