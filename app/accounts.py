@@ -15,7 +15,7 @@ from config.users import User, UsersFileError, read_users
 
 log = logging.getLogger("fasttask.app")
 
-LOOK_SECONDS = 0.5  # how often the files are looked at; a change counts within 2 s
+LOOK_SECONDS = 1.0  # how often the files are looked at; a change counts within 2 s
 Fingerprint = tuple[int, int, int, int]
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from config.users import EVERY_TASK, NOBODY, is_among
+from config.nobody import NOBODY
+from config.users import EVERY_TASK, is_among
 
 
 @dataclass(frozen=True, slots=True)

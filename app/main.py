@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp
 
 from app.accounts import AccountFiles
@@ -50,7 +51,15 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> ASGIApp:
     install_error_handlers(app)
     install_allowed_methods(app)
     direct = _add_routes(app, settings, specs)
+    _make_all(app)
     return _surrounded(DirectRouter(JsonErrors(app), direct), settings, Door(accounts), audit)
+
+
+def _make_all(app: FastAPI) -> None:
+    """Have FastAPI make now what it would at the first request: API processes are forks."""
+    app.middleware_stack = app.build_middleware_stack()
+    for _ in iter_route_contexts(app.routes):
+        pass
 
 
 def _surrounded(app: ASGIApp, settings: Settings, door: Door, audit: AuditLog | None) -> ASGIApp:

@@ -14,9 +14,9 @@ from typing import Any
 
 import orjson
 
+from config.nobody import NOBODY
 from config.passwords import check_hash, is_hashed
 
-NOBODY = "Anonymous"  #: what everybody is called where there are no users, and so nobody's name
 EVERY_TASK = ("*",)
 FIELDS = frozenset({"password", "tasks", "admin"})
 EXAMPLE = '{"user_A": "user_A_passwd"}'
@@ -84,7 +84,7 @@ def _user(name: str, entry: object) -> User:
     try:
         if not name:
             raise ValueError("needs a name")
-        if name == NOBODY:  # all that was made without users would be his
+        if name == NOBODY:
             raise ValueError("is what everybody is called where there are no users; rename it")
         if unknown := given.keys() - FIELDS:  # a misspelt "tasks" must not allow all of them
             raise ValueError(f"has no field {min(unknown)!r}; there are password, tasks, admin")

@@ -10,10 +10,11 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from config.errors import ConfigurationError
+from config.nobody import NOBODY
 from config.passwords import hashed, is_hashed
 from config.settings import Settings
 from config.tokens import tokens_as_json
-from config.users import EVERY_TASK, NOBODY, User, is_among, users_as_json
+from config.users import EVERY_TASK, User, is_among, users_as_json
 from deploy.account_files import alone, audit, tokens_of
 from deploy.private_file import write_private
 from deploy.terminal import say

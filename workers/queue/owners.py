@@ -3,7 +3,7 @@
 Jobs of NOBODY are not counted apart.
 """
 
-from config.users import NOBODY
+from config.nobody import NOBODY
 
 #: + owner. Ends the names TOTALS, SNAPSHOT, SNAPSHOTS and SLOTS of keys.py for the counters of his
 #: jobs, where PENDING is a gauge as well. They go 60 days after the last was made or ended.

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 from redis.asyncio.connection import UnixDomainSocketConnection
 
-from config.users import NOBODY
+from config.nobody import NOBODY
 from tests.queue_server import QueueServer
 from tests.queue_state import assert_nothing_left, enqueue_by_arq, limited, new_job
 from workers.queue import keys, owners

@@ -3,7 +3,7 @@
 import pytest
 from arq.connections import ArqRedis
 
-from config.users import NOBODY
+from config.nobody import NOBODY
 from tests.queue_state import TASK, WORKER, claim_one, created_and_claimed, lapse, new_job
 from workers.queue import keys, owners
 from workers.queue.broker import CRASH_LIMIT, WINDOWS, Broker

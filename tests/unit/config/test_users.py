@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from config.users import NOBODY, UsersFileError, read_users
+from config.nobody import NOBODY
+from config.users import UsersFileError, read_users
 
 
 @pytest.fixture

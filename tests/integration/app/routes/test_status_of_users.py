@@ -9,7 +9,7 @@ import httpx
 import pytest
 import redis
 
-from config.users import NOBODY
+from config.nobody import NOBODY
 from tests.integration.app.cluster import Certificate, Cluster, Gateway
 from tests.integration.app.conftest import Held
 from tests.waiting import wait_until
