@@ -18,6 +18,7 @@ from app.certificate import LiveCertificate
 from app.connections import Clients, Connection, Loop
 from app.main import create_app
 from app.processes import ApiProcesses
+from app.resting import RestingServer
 from app.security_headers import security_headers
 from config.errors import ConfigurationError
 from config.hosts import bound_socket
@@ -58,7 +59,7 @@ def _serve(app: ASGIApp, settings: Settings, listening: socket.socket) -> None:
 
 async def _serve_until_told(app: ASGIApp, settings: Settings, listening: socket.socket) -> None:
     certificate = LiveCertificate(settings)
-    server = uvicorn.Server(
+    server = RestingServer(
         uvicorn.Config(
             app,
             http=partial(Connection, clients=Clients(settings)),  # type: ignore[arg-type]
