@@ -1,6 +1,7 @@
 """The queue as the rest of FastTask sees it: one method per thing that can happen to a job."""
 
 import secrets
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -68,6 +69,7 @@ class Broker:
         self._lease_ms = int(lease * 1000)
         self._most_waiting = most_waiting
         self._rotation = 0
+        self._server_ahead_ms: int | None = None  # of our monotonic clock, when it last answered
 
     async def running_id(self, wanted: str | None, made: str) -> str:
         """The cluster's RUNNING_ID: ``wanted`` if given, else the stored one, else ``made``."""
@@ -187,17 +189,28 @@ class Broker:
         is how many of them, the last ones, will wait for others to end before they begin.
         """
         self._rotation = (self._rotation + 1) % len(tasks)
-        jobs, buried = await self._claims.call(
+        jobs, buried, now_ms = await self._claims.call(
             scripts.CLAIM, worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
             CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(),
-            wanted - ahead, self._rotation, *tasks,
+            wanted - ahead, self._rotation, self._meant_until_ms(), *tasks,
         )  # fmt: skip
+        self._server_ahead_ms = now_ms - _monotonic_ms()
         return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
 
     def _doubt_ms(self) -> int:
         """For how long yet to doubt that who let a lease run out is lost; see claim.lua."""
         in_reach = min(r.seconds_in_reach() for r in (self._runner, self._claims))
         return self._lease_ms - int(min(in_reach * 1000, self._lease_ms))
+
+    def _meant_until_ms(self) -> int:
+        """Until when, by the server's clock, a claim that is sent now is to be carried out.
+
+        Whoever claims has renewed its leases within half a lease, and so none of them ends before.
+        0, at any time, as long as nothing is known of that clock: then nothing is held either.
+        """
+        if self._server_ahead_ms is None:
+            return 0
+        return self._server_ahead_ms + _monotonic_ms() + self._lease_ms // 2
 
     async def with_data(self, job: ClaimedJob) -> ClaimedJob:
         """The job with its data, which is fetched if it was too large to come with the claim."""
@@ -264,6 +277,10 @@ class Broker:
             scripts.ANNOUNCE, worker, orjson.dumps(presence), int(lasting * 1000)
         )
         return int(reply)
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _claimed(reply: list[Any]) -> ClaimedJob:

@@ -23,7 +23,7 @@ from tests.queue_state import (
 )
 from workers.queue import keys
 from workers.queue.broker import CRASH_LIMIT, Broker
-from workers.queue.records import Buried, State
+from workers.queue.records import Buried, Lease, State, Verdict
 
 
 async def test_hands_out_a_job_with_a_lease_and_a_token(broker: Broker, redis: ArqRedis) -> None:
@@ -312,3 +312,18 @@ async def test_a_lost_attempt_that_was_only_taken_ahead_is_no_crash_but_once(
     await broker.claim(OTHER, 2, [TASK], ahead=2)
     crashes = {job.id: await redis.hget(keys.META + job.id, "crashes") for job in again}
     assert crashes == {first.id: b"2", ahead.id: b"1"}
+
+
+async def test_a_claim_that_arrives_late_does_not_take_what_its_worker_holds(
+    redis: ArqRedis,
+) -> None:
+    """As one that a network kept for minutes: nobody awaits its answer any more."""
+    broker = Broker(redis, result_expires=3600, lease=0.6)
+    held = await created_and_claimed(broker)
+    await redis.client_pause(900)  # longer than the lease
+    late = await broker.claim(WORKER, 1, [TASK])
+    assert late.jobs == []
+
+    assert await broker.renew([held], longest_run=60) == [Lease.OK]
+    assert (await broker.claim(WORKER, 1, [TASK])).jobs == []
+    assert await broker.finish(held, State.SUCCESS, b"{}") is Verdict.OK

@@ -1,7 +1,7 @@
 -- Hand out due jobs of several queues, each with a lease and a token, in fair rotation.
 --   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), large (bytes),
---         doubt (ms), how many begin at once, rotation, task, task ...
---   ->    {jobs, buried}: jobs as {id, task, token, attempt, data, concurrency key}, where the data
+--         doubt (ms), how many begin at once, rotation, until when (ms) it is meant or 0, task ...
+--   ->    {jobs, buried, now}: jobs as {id, task, token, attempt, data, concurrency key}, where the data
 --         of a job is its length where those before it and its own are larger than `large`,
 --         buried as {id, task, state}: found to be beyond running and ended here
 -- A worker that could not reach this server until lately sends for how long it will doubt that a
@@ -15,13 +15,17 @@ local worker, nonce = ARGV[1], ARGV[2]
 local wanted, lease, crash_limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local ttl, large, doubt = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local begin_at_once, rotation = tonumber(ARGV[9]), tonumber(ARGV[10])
-local FIRST_TASK = 11
+local meant_until = tonumber(ARGV[11])
+local FIRST_TASK = 12
 local task_count = #ARGV - FIRST_TASK + 1
 
 local AHEAD = 'a'
 
 local now = clock()
 local jobs, buried = {}, {}
+-- A network may keep a claim for minutes and deliver it when its worker has long asked again, and
+-- before the worker has renewed what it holds: it would be given its own jobs.
+if meant_until > 0 and now > meant_until then return {jobs, buried, now} end
 local sent = 0 -- bytes of data in the answer
 local looks_left = wanted + 64 -- entries looked at, at most: the bound of this script
 
@@ -159,4 +163,4 @@ if #jobs >= wanted or looks_left <= 0 then
     if type(due) == 'number' and due > 0 then wake_worker(ARGV[i]) end
   end
 end
-return {jobs, buried}
+return {jobs, buried, now}
