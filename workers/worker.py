@@ -46,7 +46,7 @@ POLL_SECONDS = 1.0  # how long an idle worker trusts that it is woken up
 MOST_CLAIMED = 32  # jobs at once: their data has to cross a slow link in the time of an answer
 # Outcomes that may wait to be handed in while more jobs are taken: over a slow link claims would
 # else get ahead of them, until the leases of all that is held take too long to renew.
-MOST_UNREPORTED = 48
+MOST_UNREPORTED = 64
 PRESENCE_SECONDS = 1.0  # how soon its presence shows what it has begun to run
 PRESENCE_BEATS = 3  # heartbeats that a presence outlasts
 STUCK_SECONDS = 60.0  # how long a worker with free slots may go without trying to claim
