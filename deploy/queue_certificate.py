@@ -34,18 +34,21 @@ def watch_for_ever(settings: Settings) -> NoReturn:
     told: list[FileState | None] = []
     while True:
         states = [file_state(path) for path in (settings.ssl_certfile, settings.ssl_keyfile)]
-        if states != told and _tell(settings):
+        if states != told and tell(settings):
             told = states
         time.sleep(LOOK_SECONDS)
 
 
-def _tell(settings: Settings) -> bool:
-    """Have the server load the pair; False if the server is away or busy, as while it starts."""
+def tell(settings: Settings) -> bool:
+    """Have the server load the pair; False if the server is away or busy, as while it starts.
+
+    Before its very first start there is not even a password: the server makes it.
+    """
     certificate, key = os.fsencode(settings.ssl_certfile), os.fsencode(settings.ssl_keyfile)
     try:
         with _as_admin(settings) as server:
             server.config_set("tls-cert-file", certificate, "tls-key-file", key)
-    except (RedisConnectionError, RedisTimeoutError):
+    except (FileNotFoundError, RedisConnectionError, RedisTimeoutError):
         return False
     except RedisError as error:
         event(log, logging.ERROR, "queue_certificate_kept", path=settings.ssl_certfile, why=error,
