@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from app.callers import THIS_NODE, Caller
+from config.file_state import FileState, file_state
 from config.logs import event
 from config.settings import Settings
 from config.tokens import Token, TokensFileError, digest_of, read_tokens
@@ -16,7 +15,6 @@ from config.users import User, UsersFileError, read_users
 log = logging.getLogger("fasttask.app")
 
 LOOK_SECONDS = 1.0  # how often the files are looked at; a change counts within 2 s
-Fingerprint = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class AccountFiles:
         self._users_file = settings.users_file
         self._tokens_file = settings.tokens_file
         self._node_token_file = settings.node_token_file
-        self._seen: list[Fingerprint | None] | None = None
+        self._seen: list[FileState | None] | None = None
         self._warned_of_plain = False
         self.accounts = Accounts()
         self.look()
@@ -68,11 +66,11 @@ class AccountFiles:
     def look(self) -> None:
         """Read the files if one has changed since the last look."""
         files = (self._users_file, self._tokens_file, self._node_token_file)
-        fingerprints = [_fingerprint(path) for path in files]
-        if fingerprints == self._seen:
+        states = [file_state(path) for path in files]
+        if states == self._seen:
             return
-        is_news = self._seen is not None or any(fingerprints)
-        self._seen = fingerprints
+        is_news = self._seen is not None or any(states)
+        self._seen = states
         self.accounts = self._read()
         if is_news:
             event(log, logging.INFO, "users_read", users=len(self.accounts.users),
@@ -116,13 +114,3 @@ class AccountFiles:
         except (OSError, ValueError):  # none: then this machine's commands log in as a user
             return ""
         return digest_of(token) if token else ""
-
-
-def _fingerprint(path: Path) -> Fingerprint | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116  one call that also fails in one way
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return (0, 0, 0, 0)
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

@@ -107,7 +107,7 @@ def note(request: Request, about: str, outcome: str = "", sha256: str = "") -> N
 
 def failed_login(scope: Scope, claimed: str) -> Deed:
     """Wrong credentials; ``claimed`` is the user whose they should be, if there is such a user."""
-    return Deed(claimed or "?", _address(scope), "log in", 401)
+    return Deed(claimed or "?", address_of(scope), "log in", 401)
 
 
 def _first_part(path: str) -> str:
@@ -120,8 +120,9 @@ def _deed(scope: Scope, status: int) -> Deed:
     what = scope["path"].strip("/").replace("/", " ")
     result = state.get(OUTCOME, status)
     about, sha256 = state.get(ABOUT, ""), state.get(SHA256, "")
-    return Deed(caller.name, _address(scope), what, result, about, sha256)
+    return Deed(caller.name, address_of(scope), what, result, about, sha256)
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
+    """Where a request comes from, as far as the server was told."""
     return scope["client"][0] if scope.get("client") else ""

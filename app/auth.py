@@ -4,7 +4,7 @@ import ipaddress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.audit import AuditLog, failed_login
+from app.audit import AuditLog, address_of, failed_login
 from app.callers import ANONYMOUS
 from app.door import Door
 from app.errors import ApiError, TooManyRequestsError, answer
@@ -31,7 +31,7 @@ class Authentication:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        address, authorization = _address(scope), _authorization(scope)
+        address, authorization = network_of(address_of(scope)), _authorization(scope)
         try:
             caller = await self._door.caller(authorization, address)
             if self._requests is not None and scope["path"] not in UNLIMITED:
@@ -60,10 +60,6 @@ def _take(requests: Tries, key: str) -> None:
 
 def _authorization(scope: Scope) -> bytes | None:
     return next((value for name, value in scope["headers"] if name == b"authorization"), None)
-
-
-def _address(scope: Scope) -> str:
-    return network_of(scope["client"][0]) if scope.get("client") else ""
 
 
 def network_of(address: str) -> str:

@@ -5,77 +5,54 @@ records; Celery's client is not, and blocks the event loop for a fraction of a m
 FastAPI's threads, where plain functions would be called, most of it was slower.
 """
 
-import asyncio
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from celery.result import AsyncResult
 from fastapi import FastAPI
-from pydantic import BaseModel
 from redis.asyncio import Redis
 
 from tests.bench.peers.address import SOCKET
 from tests.bench.peers.gateway_jobs import RESULT_EXPIRES, noop, record_key
 from tests.bench.peers.gateway_jobs import app as queue
-
-POLL_SECONDS = 0.005
-LONGEST_RUN = 60.0  # seconds
+from tests.bench.peers.gateway_models import JobRecord, Params, ended, known
 
 app = FastAPI()
 records = Redis(unix_socket_path=SOCKET, decode_responses=True)
 
 
-class Params(BaseModel):
-    """What the task takes."""
+class FullRecord(JobRecord):
+    """A job as it stands, with what Celery does not know."""
 
-    number: int = 0
-
-
-class Result(BaseModel):
-    """What the task returns."""
-
-    number: int
-
-
-class JobRecord(BaseModel):
-    """A job as it stands."""
-
-    id: str
-    state: Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
-    result: Result | str = ""
-    result_type: Literal["json", "text"] = "text"
     created_at: datetime | None = None
     started_at: datetime | None = None
-    finished_at: datetime | None = None
     updated_at: datetime | None = None
     tries: int = 0
     worker: str | None = None
 
 
 @app.post("/create/noop")
-async def create(params: Params) -> JobRecord:
+async def create(params: Params) -> FullRecord:
     """Queue the task and answer at once."""
     job_id, now = await _created(params)
     created = datetime.fromtimestamp(now, UTC)
-    return JobRecord(id=job_id, state="PENDING", created_at=created, updated_at=created)
+    return FullRecord(id=job_id, state="PENDING", created_at=created, updated_at=created)
 
 
 @app.get("/check/{result_id}")
-async def check(result_id: str) -> JobRecord:
+async def check(result_id: str) -> FullRecord:
     """How a job stands."""
     return await _record(queue.AsyncResult(result_id))
 
 
 @app.post("/run/noop")
-async def run(params: Params) -> JobRecord:
+async def run(params: Params) -> FullRecord:
     """Run the task and wait for its result."""
     job_id, _ = await _created(params)
     job = queue.AsyncResult(job_id)
-    deadline = time.monotonic() + LONGEST_RUN
-    while not job.ready() and time.monotonic() < deadline:  # noqa: ASYNC110  it is Celery's way
-        await asyncio.sleep(POLL_SECONDS)
+    await ended(job)
     return await _record(job)
 
 
@@ -90,21 +67,14 @@ async def _created(params: Params) -> tuple[str, float]:
     return job_id, now
 
 
-async def _record(job: AsyncResult[Any]) -> JobRecord:
-    """The record of a job. Once it has ended, Celery keeps what it read: one read is enough."""
+async def _record(job: AsyncResult[Any]) -> FullRecord:
     times = await records.hgetall(record_key(job.id))
     if not times:
-        return JobRecord(id=job.id, state="FAILURE", result="unknown or expired")
-    state, result = job.state, job.result
-    succeeded = state == "SUCCESS"
-    return JobRecord(
-        id=job.id,
-        state=state,
-        result=Result(**result) if succeeded else str(result or ""),
-        result_type="json" if succeeded else "text",
+        return FullRecord(id=job.id, state="FAILURE", result="unknown or expired")
+    return FullRecord(
+        **known(job),
         created_at=times["created"],
         started_at=times.get("started"),
-        finished_at=job.date_done,
         updated_at=job.date_done or times.get("started", times["created"]),
         tries=(job.retries or 0) + ("started" in times),
         worker=job.worker,
