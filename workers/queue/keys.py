@@ -9,8 +9,6 @@ reads them. Names that begin with ``ft:`` are ours. The scripts get the same nam
 import json
 from hashlib import sha256
 
-from config import nobody
-
 QUEUE = "arq:queue:"  #: + task. zset id -> when to run it; while it runs: when its lease ends
 JOB = "arq:job:"  #: + id. string, arq's job as JSON, "v" true if Params were checked; 30 days
 RESULT = "arq:result:"  #: + id. string, arq's result as JSON and our fields; RESULT_EXPIRES
@@ -30,14 +28,10 @@ HOLDERS = (
 )
 PARKED = "ft:parked:"  #: + task:key. zset id -> when it was created; waits for a place
 WAITING = "ft:waiting:"  #: + owner. list of ids, his jobs that waited when last looked at; 60 days
-# These four name everybody's counters; those of an owner's jobs end with OWNED + owner.
+# These four name everybody's counters; one owner's end as owners.py says.
 TOTALS = "ft:totals"  #: hash task:STATE -> jobs. Final states ever, STARTED and RETRY now
 SNAPSHOT = "ft:totals:"  #: + period:slot. hash, TOTALS when that slot of `period` seconds began
 SNAPSHOTS = "ft:snapshots:"  #: + period. zset slot -> slot: which snapshots there are
-#: + owner. Ends the names of the counters of his jobs, where PENDING is a gauge as well; see
-#: "counting" in shared.lua. They go 60 days after the last was made or ended.
-OWNED = "@"
-NOBODY = nobody.NOBODY  #: the one owner whose jobs are not counted apart
 SLOTS = "ft:slots"  #: hash period -> the last slot that has a snapshot
 WORKERS = "ft:workers"  #: zset worker -> when its presence ends unless renewed
 WORKER = "ft:worker:"  #: + worker. string, its presence as JSON; three heartbeats

@@ -17,7 +17,7 @@ from redis.asyncio.connection import UnixDomainSocketConnection
 from config.nobody import NOBODY
 from tests.queue_server import QueueServer
 from tests.queue_state import assert_nothing_left, enqueue_by_arq, limited, new_job
-from workers.queue import keys
+from workers.queue import keys, owners
 from workers.queue.broker import CRASH_LIMIT, Broker
 from workers.queue.errors import KeyReusedError
 from workers.queue.records import (
@@ -406,7 +406,7 @@ class QueueMachine(RuleBasedStateMachine):
         his = [model for model in self.jobs.values() if model.user == user]
         expected = Counter(f"{model.task}:{model.state}" for model in his)
         # Read before statistics, which would repair them.
-        kept = self._do(self.redis.hgetall(keys.TOTALS + keys.OWNED + user))
+        kept = self._do(self.redis.hgetall(keys.TOTALS + owners.OWNED + user))
         assert {k.decode(): int(v) for k, v in kept.items() if v != b"0"} == dict(expected)
         statistics = self._do(self.broker.statistics(TASKS, owner=user))
         assert {k: v for k, v in statistics.totals.items() if v} == dict(expected)
@@ -440,8 +440,8 @@ class QueueMachine(RuleBasedStateMachine):
             self._runner.close()
 
     def _nobody_else_has_counters(self) -> None:
-        names = self._do(self.redis.keys(f"*{keys.OWNED}*"))
-        assert {name.decode().partition(keys.OWNED)[2] for name in names} == {
+        names = self._do(self.redis.keys(f"*{owners.OWNED}*"))
+        assert {name.decode().partition(owners.OWNED)[2] for name in names} == {
             model.user for model in self.jobs.values() if model.user not in NOBODIES
         }
 

@@ -5,13 +5,13 @@ from arq.connections import ArqRedis
 
 from config.nobody import NOBODY
 from tests.queue_state import TASK, WORKER, claim_one, created_and_claimed, lapse, new_job
-from workers.queue import keys
+from workers.queue import keys, owners
 from workers.queue.broker import CRASH_LIMIT, WINDOWS, Broker
 from workers.queue.records import State, Statistics, Verdict
 
 DAY = 86400  # seconds
-HIS_TOTALS = keys.TOTALS + keys.OWNED + "ann"
-HIS_SLOTS = keys.SLOTS + keys.OWNED + "ann"
+HIS_TOTALS = keys.TOTALS + owners.OWNED + "ann"
+HIS_SLOTS = keys.SLOTS + owners.OWNED + "ann"
 
 
 async def of_ann(broker: Broker) -> Statistics:
@@ -27,7 +27,7 @@ async def amounts_of(broker: Broker, owner: str = "ann") -> dict[str, int]:
 
 async def names_of_owners(redis: ArqRedis) -> list[str]:
     """All keys under which somebody's jobs are counted."""
-    return [name.decode() async for name in redis.scan_iter(match=f"*{keys.OWNED}*")]
+    return [name.decode() async for name in redis.scan_iter(match=f"*{owners.OWNED}*")]
 
 
 async def test_each_has_his_own_counts_and_everybodys_are_the_sum(broker: Broker) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 
-from workers.queue.keys import lua_constants
+from workers.queue import keys, owners
 
 FOLDER = Path(__file__).parent
 LETTERS = "letters"
@@ -33,7 +33,7 @@ WITHOUT_LIMIT = "#!lua flags=allow-oom\n"
 def _load(name: str, *needed: str, head: str = "", one_takes: int = 0) -> Script:
     # What stands in front of a script runs at each call, so each gets only what it needs.
     parts = [(FOLDER / f"{part}.lua").read_text() for part in ("shared", *needed, name)]
-    source = head + lua_constants() + "\n".join(parts)
+    source = head + keys.lua_constants() + owners.lua_constants() + "\n".join(parts)
     # SHA-1 is what Redis calls its scripts by: https://valkey.io/commands/evalsha/
     sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
     return Script(name, source, sha, one_takes)

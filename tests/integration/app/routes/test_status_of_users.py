@@ -13,7 +13,7 @@ from config.nobody import NOBODY
 from tests.integration.app.cluster import Certificate, Cluster, Gateway
 from tests.integration.app.conftest import Held
 from tests.waiting import wait_until
-from workers.queue import keys
+from workers.queue import keys, owners
 
 USERS = {
     "ann": "ann's",
@@ -61,7 +61,7 @@ def _do_jobs(ann: httpx.Client, bob: httpx.Client, record: Path) -> None:
 
 def _keys_of_owners(cluster: Cluster) -> list[bytes]:
     with redis.Redis(unix_socket_path=str(cluster.queue.socket)) as server:
-        return list(server.scan_iter(match=f"{keys.TOTALS}*{keys.OWNED}*"))
+        return list(server.scan_iter(match=f"{keys.TOTALS}*{owners.OWNED}*"))
 
 
 def _client(gateway: Gateway, who: str) -> httpx.Client:
