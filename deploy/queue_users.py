@@ -21,11 +21,11 @@ CHANNEL_PATTERNS = ("ft:cancel:*", "ft:done:*")
 # What every client sends on its own: AUTH, HELLO, PING, SELECT, CLIENT SETINFO ...; listing and
 # killing other clients is taken away again. A category, because servers know different ones.
 CLIENTS = ("+@connection", "-@admin", "-@dangerous")
-OF_PARTS = ("evalsha", "script|load", "blpop", "subscribe", "unsubscribe")
+OF_PARTS = ("fcall", "function|load", "blpop", "subscribe", "unsubscribe")
 OF_ARQ = ("watch", "unwatch", "multi", "exec", "discard", "psetex")
 OF_SCRIPTS = (
-    "copy", "decr", "del", "exists", "expire", "get", "hdel", "hget", "hgetall", "hincrby", "hmget",
-    "hset", "incr", "llen", "lpop", "lpush", "persist", "pexpire", "pttl", "publish",
+    "copy", "del", "exists", "expire", "get", "hdel", "hget", "hgetall", "hincrby", "hmget",
+    "hset", "llen", "lpop", "lpush", "mget", "persist", "pexpire", "pttl", "publish",
     "rpush", "set", "time", "zadd", "zcard", "zcount",
     "zpopmin", "zrange", "zrangebyscore", "zrank", "zrem", "zremrangebyscore",
     "zrevrangebyscore", "zscore",

@@ -69,12 +69,12 @@ def test_nothing_prints_but_tasks() -> None:
                 assert not (isinstance(called, ast.Name) and called.id == "print"), path
 
 
-SHARED = ("shared", scripts.LETTERS)
-SCRIPT_FILES = sorted(path for path in scripts.FOLDER.glob("*.lua") if path.stem not in SHARED)
+SCRIPT_FILES = sorted(scripts.FOLDER.glob("*.lua"))
 
 
 def test_every_script_file_is_a_script() -> None:
     assert {path.stem for path in SCRIPT_FILES} == {script.name for script in scripts.ALL}
+    assert set((scripts.FOLDER / "common").iterdir()) == set(scripts.COMMON)
 
 
 @pytest.mark.parametrize("path", SCRIPT_FILES, ids=lambda path: path.stem)
@@ -85,6 +85,6 @@ def test_a_script_begins_with_what_it_takes_and_answers(path: Path) -> None:
     assert re.search(r"^--   ->    \S", head, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", SCRIPT_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SCRIPT_FILES, *scripts.COMMON], ids=lambda path: path.stem)
 def test_a_script_names_keys_by_their_constants_only(path: Path) -> None:
     assert not re.findall(r"""['"](?:arq|ft):""", path.read_text())

@@ -127,7 +127,7 @@ async def executions(queue_url: str) -> tuple[int, float]:
 
 def left_over(queue: "Redis[bytes]") -> list[bytes]:
     """What belongs to jobs that have not ended."""
-    names = (keys.JOB, keys.META, keys.IN_PROGRESS, keys.RETRY)
+    names = (keys.JOB, keys.META, keys.IN_PROGRESS)
     return [key for name in names for key in queue.keys(name + "*")] + queue.zrange(
         keys.queue("grow"), 0, -1
     )

@@ -1,5 +1,6 @@
 """The queue as the rest of FastTask sees it: one method per thing that can happen to a job."""
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,12 @@ from arq.connections import ArqRedis
 
 from workers.queue import keys, scripts
 from workers.queue.connection import LARGE_BYTES, patient_twin
-from workers.queue.errors import KeyReusedError, TooManyWaitingError, UnreadableLetterError
+from workers.queue.errors import (
+    KeyReusedError,
+    QueueFullError,
+    TooManyWaitingError,
+    UnreadableLetterError,
+)
 from workers.queue.records import (
     Buried,
     Claim,
@@ -34,7 +40,7 @@ CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
 
 NOTHING_IS_LARGE = 2**40  # bytes
 
-# Window of time -> the snapshots it is counted from, both in seconds; see shared.lua.
+# Window of time -> the snapshots it is counted from, both in seconds; see counting.lua.
 WINDOWS = {60: 5, 900: 60, 3600: 60, 86400: 900}
 
 
@@ -124,8 +130,14 @@ class Broker:
         return _new_view(job.id, job.task, job.owner, reply[1])
 
     async def read(self, job_id: str, notify: str = "") -> JobView:
-        """A job as it stands. ``notify`` names the gateway to tell when it ends."""
-        return _view(job_id, await self._runner.call(scripts.READ, job_id, notify))
+        """A job as it stands. ``notify`` names the gateway to tell when it ends.
+
+        A server that takes no writes for now will not tell: who waits looks again by himself.
+        """
+        if notify:
+            with contextlib.suppress(QueueFullError):
+                return _view(job_id, await self._runner.call(scripts.LISTEN, job_id, notify))
+        return _view(job_id, await self._runner.call(scripts.READ, job_id))
 
     async def revoke(self, job_id: str, owner: str = "") -> Revocation:
         """End a job as REVOKED unless it has ended already.
@@ -330,7 +342,7 @@ def _view(job_id: str, reply: list[Any]) -> JobView:
 
 
 def _final_view(job_id: str, stored: bytes) -> JobView:
-    """A stored result. Only our own fields are parsed; see conclude in shared.lua."""
+    """A stored result. Only our own fields are parsed; see conclude in ending.lua."""
     start, length = orjson.loads(stored[stored.rindex(b"[") : -1])
     fields = orjson.loads(b"{" + stored[start + length + 1 :])
     tries = fields["n"]

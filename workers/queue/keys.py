@@ -13,10 +13,9 @@ QUEUE = "arq:queue:"  #: + task. zset id -> when to run it; while it runs: when 
 JOB = "arq:job:"  #: + id. string, arq's job as JSON, "v" true if Params were checked; 30 days
 RESULT = "arq:result:"  #: + id. string, arq's result as JSON and our fields; RESULT_EXPIRES
 IN_PROGRESS = "arq:in-progress:"  #: + id. string, the running attempt's token; as long as its lease
-RETRY = "arq:retry:"  #: + id. string, number of attempts so far; until the end
 ABORT = "arq:abort"  #: zset id -> when an arq client asked to abort it; until the end
 
-META = "ft:meta:"  #: + id. hash, what is known of an unfinished job; see shared.lua
+META = "ft:meta:"  #: + id. hash, what is known of an unfinished job; see job.lua
 IDEMPOTENCY = (
     "ft:idempotency:"  #: + idempotency(). string, body's digest and id; as long as the job
 )

@@ -1,4 +1,4 @@
-"""Whose jobs are counted, besides with everybody's; see "counting" in scripts/shared.lua.
+"""Whose jobs are counted, besides with everybody's; see scripts/common/counting.lua.
 
 Jobs of NOBODY are not counted apart.
 """

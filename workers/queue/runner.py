@@ -18,20 +18,16 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import (
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-)
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from workers.queue.connection import ANSWER_TIMEOUT, LARGE_BYTES, patient_twin
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
-from workers.queue.scripts import ALL, Script
+from workers.queue.scripts import LIBRARY, Script
 from workers.queue.wire import Command, Wire
 
 Argument = str | bytes | int
+LOOK_SECONDS = 0.25  # how often it is looked who has waited too long
 LARGEST_PIPELINE = 128  # calls
 LARGEST_EXCHANGE = 16 * 1024  # bytes, or a single call: over 64 kbit/s these take half of the time
 LARGEST_BUNDLE = 32  # calls in one command: the server does nothing else for about so many 50 us
@@ -48,6 +44,7 @@ class _Call:
     arguments: tuple[bytes, ...]
     size: int  #: of its arguments, in bytes
     reply: asyncio.Future[Any]
+    asked_at: float  #: by the monotonic clock
 
 
 _Bundle = list[_Call]  # calls of one script that go as one command
@@ -66,7 +63,9 @@ class ScriptRunner:
         self._patient = patient
         self._alone: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Call] = deque()
+        self._under_way: list[_Call] = []
         self._sender: asyncio.Task[None] | None = None
+        self._watcher: asyncio.TimerHandle | None = None
         self._out_of_reach_at = -math.inf
 
     def seconds_in_reach(self) -> float:
@@ -82,11 +81,11 @@ class ScriptRunner:
             QueueError: the server refused the call for another reason, or it cannot be sent.
         """
         try:
-            encoded = tuple(map(_encoded, arguments))
+            encoded = _encoded(arguments)
         except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
             raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        call = _Call(script, encoded, sum(map(len, encoded)), reply)
+        call = _Call(script, encoded, sum(map(len, encoded)), reply, time.monotonic())
         try:
             return await self._answer(call)
         except QueueUnavailableError:
@@ -100,11 +99,8 @@ class ScriptRunner:
         self._waiting.append(call)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
-        alarm = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT, _give_up, call)
-        try:
-            return await call.reply
-        finally:
-            alarm.cancel()
+            self._watch_later()
+        return await call.reply
 
     def _start_alone(self, call: _Call) -> None:
         sending = asyncio.create_task(self._send_alone(call))
@@ -123,9 +119,27 @@ class ScriptRunner:
     async def _send_all(self) -> None:
         try:
             while self._waiting:
-                await self._send(self._next_calls(), self._wire)
+                self._under_way = self._next_calls()
+                await self._send(self._under_way, self._wire)
         finally:
             self._sender = None
+            self._under_way = []
+
+    def _watch_later(self) -> None:
+        if self._watcher is None:
+            loop = asyncio.get_running_loop()
+            self._watcher = loop.call_later(LOOK_SECONDS, self._watch)
+
+    def _watch(self) -> None:
+        """Have nobody wait longer than ANSWER_TIMEOUT. An alarm for each call would cost more."""
+        self._watcher = None
+        latest = time.monotonic() - ANSWER_TIMEOUT
+        for call in chain(self._under_way, self._waiting):  # in the order in which they came
+            if call.asked_at > latest:
+                break
+            _give_up(call)
+        if self._sender is not None:
+            self._watch_later()
 
     def _next_calls(self) -> list[_Call]:
         calls: list[_Call] = []
@@ -143,7 +157,7 @@ class ScriptRunner:
         bundles = _bundled(calls)
         try:
             replies = await wire.exchange([_command(bundle) for bundle in bundles])
-            if any(isinstance(reply, NoScriptError) for reply in replies):
+            if any(map(_is_unknown, replies)):
                 replies = await _load_and_repeat(bundles, replies, wire)
         except Exception as error:  # whatever it is, nobody may wait for ever
             replies = [error] * len(bundles)
@@ -152,24 +166,35 @@ class ScriptRunner:
 
 
 async def _load_and_repeat(bundles: list[_Bundle], replies: list[Any], wire: Wire) -> list[Any]:
-    """Load the scripts into a server that (re)started empty, and run what it did not know."""
-    await wire.exchange([(b"SCRIPT", b"LOAD", script.source.encode()) for script in ALL])
-    unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    """Load the library into a server that does not have it, and run what it did not know."""
+    unknown = [i for i, reply in enumerate(replies) if _is_unknown(reply)]
+    [loaded] = await wire.exchange([(b"FUNCTION", b"LOAD", LIBRARY.encode())])
+    if isinstance(loaded, ResponseError) and "already exists" not in str(loaded):
+        raise loaded  # another process may have been faster
     repeated = await wire.exchange([_command(bundles[i]) for i in unknown])
     for i, reply in zip(unknown, repeated, strict=True):
         replies[i] = reply
     return replies
 
 
+def _is_unknown(reply: Any) -> bool:
+    return isinstance(reply, ResponseError) and str(reply) == "Function not found"
+
+
 def _command(bundle: _Bundle) -> Command:
     arguments = chain.from_iterable(call.arguments for call in bundle)
-    return (b"EVALSHA", bundle[0].script.sha.encode(), b"0", *arguments)
+    return (b"FCALL", bundle[0].script.function, b"0", *arguments)
 
 
-def _encoded(argument: Argument) -> bytes:
-    if isinstance(argument, bytes):
-        return argument
-    return argument.encode() if isinstance(argument, str) else b"%d" % argument
+def _encoded(arguments: Iterable[Argument]) -> tuple[bytes, ...]:
+    return tuple(
+        [
+            argument if isinstance(argument, bytes)
+            else argument.encode() if isinstance(argument, str)
+            else b"%d" % argument
+            for argument in arguments
+        ]
+    )  # fmt: skip
 
 
 def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:

@@ -16,7 +16,7 @@ from workers.queue.broker import Broker
 from workers.queue.records import ClaimedJob, NewJob, State, Verdict
 
 TASK = "work"
-NAMES = {script.sha: script.name for script in scripts.ALL}
+NAMES = {script.function: script.name for script in scripts.ALL}
 
 
 async def fill(broker: Broker, count: int) -> None:
@@ -169,6 +169,6 @@ async def kill_at(stage: Stage, k: int, key: str) -> float:
 
 def name_of(command: list[bytes]) -> str:
     """What a command does, by the name of its script if it runs one."""
-    if command[0] == b"EVALSHA":
-        return NAMES.get(command[1].decode(), "?")
+    if command[0] == b"FCALL":
+        return NAMES.get(command[1], "?")
     return command[0].decode()

@@ -58,22 +58,19 @@ async def spoil(stage: Stage) -> list[str]:
         "empty job": (keys.JOB, b""),
         "deep job": (keys.JOB, b"[" * 50_000),
         "job of another task": (keys.JOB, job.replace(b"work", b"play")),
-        "attempts no number": (keys.RETRY, b"many"),
         "meta a string": (keys.META, b"text"),
     }
     for name, (kind, value) in wrong.items():
         if kind != keys.JOB:
             await redis.set(keys.JOB + name, job)
         await redis.set(kind + name, value)
-    for name, kind in (
-        ("job a list", keys.JOB), ("meta a list", keys.META), ("attempts a list", keys.RETRY),
-    ):  # fmt: skip
+    for name, kind in (("job a list", keys.JOB), ("meta a list", keys.META)):
         if kind != keys.JOB:
             await redis.set(keys.JOB + name, job)
         await redis.rpush(kind + name, "x")
     await redis.hset(keys.META + "meta half there", mapping={"token": "x", "key": "k"})
     await redis.set(keys.JOB + "meta half there", job)
-    names = [*wrong, "job a list", "meta a list", "attempts a list", "meta half there", "no data"]
+    names = [*wrong, "job a list", "meta a list", "meta half there", "no data"]
     await redis.zadd(QUEUE, dict.fromkeys(names, 1))
     return names
 

@@ -1,5 +1,6 @@
 """claim: due jobs are handed out once, fairly, and what is beyond running is ended."""
 
+import time
 from collections import Counter
 
 import orjson
@@ -25,6 +26,8 @@ from workers.queue import keys
 from workers.queue.broker import CRASH_LIMIT, Broker
 from workers.queue.records import Buried, Lease, State, Verdict
 
+DAY_MS = 86_400_000
+
 
 async def test_hands_out_a_job_with_a_lease_and_a_token(broker: Broker, redis: ArqRedis) -> None:
     job = await created_and_claimed(broker, new_job("one"))
@@ -35,7 +38,30 @@ async def test_hands_out_a_job_with_a_lease_and_a_token(broker: Broker, redis: A
     assert 29_000 < await redis.pttl(keys.IN_PROGRESS + "one") <= 30_000
     view = await broker.read("one")
     assert (view.state, view.worker, view.tries) == (State.STARTED, WORKER, 1)
-    assert await redis.pttl(keys.JOB + "one") == -1, "a running job does not expire"
+
+
+async def test_a_running_job_does_not_expire(broker: Broker, redis: ArqRedis) -> None:
+    job = await created_and_claimed(broker, new_job("one"))
+    assert await redis.pttl(keys.JOB + "one") > 14 * DAY_MS, "longer than to its next renewal"
+
+    await broker.renew([job], longest_run=3600)
+    assert await redis.pttl(keys.JOB + "one") == await redis.pttl(keys.META + "one") == -1
+
+
+@pytest.mark.parametrize("made", ["long ago", "by an arq client"])
+async def test_a_job_that_might_expire_soon_is_kept_as_soon_as_it_runs(
+    broker: Broker, redis: ArqRedis, made: str
+) -> None:
+    if made == "long ago":
+        await broker.create(new_job("one"))
+        a_month_ago = int(time.time() * 1000) - 29 * DAY_MS
+        await redis.hset(keys.META + "one", "created", a_month_ago)
+    else:
+        await enqueue_by_arq(redis, "one", a=1)
+    assert await redis.pttl(keys.JOB + "one") > 0
+
+    await claim_one(broker)
+    assert await redis.pttl(keys.JOB + "one") == await redis.pttl(keys.META + "one") == -1
 
 
 async def test_hands_out_in_the_order_of_creation(broker: Broker) -> None:
@@ -256,8 +282,6 @@ async def test_a_job_enqueued_by_arq_gets_what_a_job_of_ours_has(
 SPOILT = {
     "meta a string": (keys.META, "SET", "text"),
     "meta a list": (keys.META, "RPUSH", "x"),
-    "attempts no number": (keys.RETRY, "SET", "many"),
-    "attempts a list": (keys.RETRY, "RPUSH", "x"),
 }
 
 

@@ -85,7 +85,7 @@ async def test_a_job_that_is_unreadable_is_kept_as_it_was_stored(
     assert await redis.hget(keys.DEAD_LETTER + "odd", "job") == data
 
 
-@pytest.mark.parametrize("name", [keys.JOB, keys.META, keys.RETRY])
+@pytest.mark.parametrize("name", [keys.JOB, keys.META])
 async def test_a_key_of_the_wrong_type_costs_its_own_job_and_is_kept(
     broker: Broker, redis: ArqRedis, name: str
 ) -> None:
@@ -106,12 +106,22 @@ async def test_a_key_of_the_wrong_type_costs_its_own_job_and_is_kept(
     await assert_nothing_left(redis)
 
 
-async def test_a_counter_that_is_no_number_is_garbage_too(broker: Broker, redis: ArqRedis) -> None:
-    await broker.create(new_job("odd"))
-    await redis.set(keys.RETRY + "odd", "many")
+async def test_crashes_that_are_no_number_are_garbage_too(broker: Broker, redis: ArqRedis) -> None:
+    job = await created_and_claimed(broker, new_job("odd"))
+    await redis.hset(keys.META + "odd", mapping={"crashes": "many", "attempts": "some"})
+    await lapse(redis, job)
 
     assert [one.id for one in (await broker.claim(WORKER, 1, [TASK])).buried] == ["odd"]
     assert (await only_letter(broker)).attempts == 0
+
+
+async def test_attempts_that_are_no_number_begin_anew(broker: Broker, redis: ArqRedis) -> None:
+    await broker.create(new_job("odd"))
+    await redis.hset(keys.META + "odd", "attempts", "many")
+
+    job = await claim_one(broker)
+    assert job.attempt == 1
+    assert await broker.finish(job, State.SUCCESS, b"{}") is Verdict.OK
 
 
 async def test_garbage_does_not_disturb_whoever_runs_or_looks_at_the_job(
@@ -179,13 +189,17 @@ async def test_letters_are_kept_for_thirty_days(broker: Broker, redis: ArqRedis)
         assert 29.9 * DAY < await redis.pttl(name) <= 30 * DAY
 
 
-async def test_older_letters_are_not_listed_and_dropped(broker: Broker, redis: ArqRedis) -> None:
+async def test_older_letters_are_not_listed_and_dropped_with_the_next_one(
+    broker: Broker, redis: ArqRedis
+) -> None:
     await die(broker)
     server = await redis.time()
     await redis.zadd(keys.DEAD, {"bad": server[0] * 1000 - 31 * DAY})
 
     assert await broker.dead_letters(10) == DeadLetters(0, [])
-    assert await redis.exists(keys.DEAD, keys.DEAD_LETTER + "bad") == 0
+    await die(broker, "worse")
+    assert await redis.zrange(keys.DEAD, 0, -1) == [b"worse"]
+    assert await redis.exists(keys.DEAD_LETTER + "bad") == 0
 
 
 async def test_of_too_many_letters_the_oldest_are_dropped_a_few_at_a_time(

@@ -20,8 +20,9 @@ async def lapsed(own_server: QueueServer, own_broker: Broker, own_redis: ArqRedi
     """A job of WORKER whose lease ran out during an outage that ``own_broker`` noticed."""
     job = await created_and_claimed(own_broker)
     own_server.kill()
-    with pytest.raises(QueueUnavailableError):
-        await own_broker.claim(OTHER, 1, [TASK])
+    for noticing in (own_broker.claim(OTHER, 1, [TASK]), own_broker.read(job.id)):
+        with pytest.raises(QueueUnavailableError):  # on each of its two connections
+            await noticing
     own_server.start()
     await lapse(own_redis, job)
     return job

@@ -12,7 +12,7 @@ CHANNELS = {"CANCEL", "DONE"}
 
 def test_scripts_may_use_just_the_commands_they_use() -> None:
     used = set()
-    for path in scripts.FOLDER.glob("*.lua"):
+    for path in scripts.FOLDER.rglob("*.lua"):
         for argument in re.findall(r"redis\.p?call\(\s*([^,)]+)", path.read_text()):
             assert argument[0] in "\"'", f"{path}: a command that is computed: {argument}"
             used.add(argument[1:-1].lower())

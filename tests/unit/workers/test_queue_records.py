@@ -14,7 +14,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from workers.queue import keys, scripts
+from workers.queue import keys
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
 from workers.queue.listeners import SLOWEST_RECONNECT, reconnect_delays
 from workers.queue.records import FINAL_STATES, JobView, Revocation, State
@@ -29,10 +29,6 @@ def test_no_two_names_are_equal_and_all_reach_the_scripts() -> None:
     for name, value in names.items():
         assert f"local {name} = '{value}'\n" in keys.lua_constants()
         assert value.startswith(("arq:", "ft:"))
-
-
-def test_scripts_have_different_digests() -> None:
-    assert len({script.sha for script in scripts.ALL}) == len(scripts.ALL)
 
 
 @pytest.mark.parametrize("state", State)

@@ -1,58 +1,87 @@
 """The Lua scripts: each change of a job's state is one of them, so it happens wholly or not at all.
 
-The head of each file says its arguments, its answer and what it means; `shared.lua` holds what
-they have in common, `letters.lua` what concerns dead letters. A script runs alone on the queue
-server and asks it for the time, so neither races nor the clocks of hosts matter.
+The head of each file says its arguments, its answer and what it means; what they have in common is
+in `common`, a file an idea. A script runs alone on the queue server and asks it for the time, so
+neither races nor the clocks of hosts matter.
+
+All of them together are one library of functions, which the server keeps: a script that is sent by
+its digest would make everything in `common` anew at each call, and take twice as long.
+See https://valkey.io/topics/functions-intro/.
 """
 
 from dataclasses import dataclass
-from hashlib import sha1
+from hashlib import sha256
 from pathlib import Path
 
 from workers.queue import keys, owners
 
 FOLDER = Path(__file__).parent
-LETTERS = "letters"
+COMMON = tuple(
+    FOLDER / "common" / f"{part}.lua"
+    for part in (
+        "calls", "job", "counting", "waking", "places", "beginning", "looking", "ending", "letters",
+    )
+)  # fmt: skip
+
+# What a script is allowed when the server is short of something; see
+# https://valkey.io/topics/eval-intro/#eval-flags.
+READS = "no-writes"  # it goes on when the server takes no writes
+# It runs at the memory limit: only then does a worker that is alive keep its jobs and hand in their
+# results.
+WITHOUT_LIMIT = "allow-oom"
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script's source as it is loaded, and the SHA-1 by which the server knows it."""
+    """One of them."""
 
-    name: str
-    source: str
-    sha: str
+    name: str  #: of its file
+    flag: str = ""
     one_takes: int = 0  #: arguments of one call, if many calls may go in one; see for_each
 
-
-# Runs on a server that is at its memory limit: only then does a worker that is alive keep its jobs
-# and hand in their results. See https://valkey.io/topics/eval-intro/#eval-flags.
-WITHOUT_LIMIT = "#!lua flags=allow-oom\n"
-
-
-def _load(name: str, *needed: str, head: str = "", one_takes: int = 0) -> Script:
-    # What stands in front of a script runs at each call, so each gets only what it needs.
-    parts = [(FOLDER / f"{part}.lua").read_text() for part in ("shared", *needed, name)]
-    source = head + keys.lua_constants() + owners.lua_constants() + "\n".join(parts)
-    # SHA-1 is what Redis calls its scripts by: https://valkey.io/commands/evalsha/
-    sha = sha1(source.encode(), usedforsecurity=False).hexdigest()
-    return Script(name, source, sha, one_takes)
+    @property
+    def function(self) -> bytes:
+        """By what name the server is to run it."""
+        return f"{LIBRARY_NAME}_{self.name}".encode()
 
 
-ANNOUNCE = _load("announce", head=WITHOUT_LIMIT)
-CLAIM = _load("claim", LETTERS, head=WITHOUT_LIMIT)
-CREATE = _load("create", one_takes=12)
-DEAD_LETTERS = _load("dead_letters", LETTERS)
-FINISH = _load("finish", LETTERS, head=WITHOUT_LIMIT, one_takes=8)
-READ = _load("read", one_takes=2)
-RECOVER = _load("recover", head=WITHOUT_LIMIT)
-RELEASE = _load("release", LETTERS, head=WITHOUT_LIMIT)
-RENEW = _load("renew", head=WITHOUT_LIMIT)
-REPLAY = _load("replay", LETTERS)
-REVOKE = _load("revoke", head=WITHOUT_LIMIT)
-STATISTICS = _load("statistics")
+ANNOUNCE = Script("announce", WITHOUT_LIMIT)
+CLAIM = Script("claim", WITHOUT_LIMIT)
+CREATE = Script("create", one_takes=12)
+DEAD_LETTERS = Script("dead_letters", READS)
+FINISH = Script("finish", WITHOUT_LIMIT, one_takes=8)
+LISTEN = Script("listen", WITHOUT_LIMIT, one_takes=2)
+READ = Script("read", READS, one_takes=1)
+RECOVER = Script("recover", WITHOUT_LIMIT)
+RELEASE = Script("release", WITHOUT_LIMIT)
+RENEW = Script("renew", WITHOUT_LIMIT)
+REPLAY = Script("replay")
+REVOKE = Script("revoke", WITHOUT_LIMIT)
+STATISTICS = Script("statistics", READS)
 
 ALL = (
-    ANNOUNCE, CLAIM, CREATE, DEAD_LETTERS, FINISH, READ, RECOVER, RELEASE, RENEW, REPLAY, REVOKE,
-    STATISTICS,
+    ANNOUNCE, CLAIM, CREATE, DEAD_LETTERS, FINISH, LISTEN, READ, RECOVER, RELEASE, RENEW, REPLAY,
+    REVOKE, STATISTICS,
 )  # fmt: skip
+
+
+def _offered(script: Script) -> str:
+    """A script as a function of the library. It finds its arguments in ARGV, as scripts do."""
+    body = (FOLDER / f"{script.name}.lua").read_text()
+    flags = f"'{script.flag}'" if script.flag else ""
+    return (
+        f"local function call_{script.name}(ARGV)\n{body}\nend\n"
+        f"redis.register_function{{function_name = NAME .. '_{script.name}', flags = {{{flags}}},\n"
+        f"  callback = function(_, ARGV) begin() return call_{script.name}(ARGV) end}}\n"
+    )
+
+
+def _library() -> str:
+    common = "\n".join(path.read_text() for path in COMMON)
+    return keys.lua_constants() + owners.lua_constants() + common + "".join(map(_offered, ALL))
+
+
+_SOURCE = _library()
+# A name for each version: nodes of two versions may work side by side while one replaces the other.
+LIBRARY_NAME = f"fasttask_{sha256(_SOURCE.encode()).hexdigest()[:16]}"
+LIBRARY = f"#!lua name={LIBRARY_NAME}\nlocal NAME = '{LIBRARY_NAME}'\n{_SOURCE}"

@@ -29,9 +29,9 @@ if meant_until > 0 and now > meant_until then return {jobs, buried, now} end
 local sent = 0 -- bytes of data in the answer
 local looks_left = wanted + 64 -- entries looked at, at most: the bound of this script
 
-local function bury(id, task, meta, state, text, is_dead)
-  if is_dead then keep_letter(id, task, meta, cjson.encode(text), now, true) end
-  conclude(id, task, meta, state, cjson.encode(text), ttl, now, true)
+local function bury(id, task, job, meta, state, text, is_dead)
+  if is_dead then keep_letter(id, task, job, meta, cjson.encode(text), now, true) end
+  conclude(id, task, job, meta, state, cjson.encode(text), ttl, now)
   if meta.key then leave_place(id, task, meta.key, now) end
   buried[#buried + 1] = {id, task, state}
 end
@@ -40,9 +40,9 @@ end
 local function bury_garbage(id, task, why)
   local meta = load_meta(id)
   local reason = cjson.encode('unreadable: the keys of this job hold what is not a job: ' .. why)
-  keep_letter(id, task, meta, reason, now, true)
-  redis.call('DEL', META .. id, RETRY .. id, JOB .. id)
-  conclude(id, task, meta, 'FAILURE', reason, ttl, now, false)
+  keep_letter(id, task, stored_job(id), meta, reason, now, true)
+  redis.call('DEL', META .. id, JOB .. id)
+  conclude(id, task, nil, meta, 'FAILURE', reason, ttl, now)
   if meta.key then pcall(leave_place, id, task, meta.key, now) end
   buried[#buried + 1] = {id, task, 'FAILURE'}
 end
@@ -65,22 +65,26 @@ local function take_place(id, task, meta)
     local first_end = redis.call('ZRANGE', HOLDERS .. name, 0, 0, 'WITHSCORES')[2]
     again = math.min(again, tonumber(first_end) + 1)
   end
-  put_back(id, task, meta, again - now, now)
+  put_back(id, task, meta, attempts_of(meta), again - now, now)
   return false
 end
 
+local leased = {} -- what to ZADD to the queue of the task that is looked at: its jobs that start now
+
 local function start(id, task, meta, data)
-  local attempt = redis.call('INCR', RETRY .. id)
+  local attempt = attempts_of(meta) + 1
   local ahead = #jobs >= begin_at_once and not meta.token
   local token = table.concat({attempt, ':', worker, ':', nonce, '.', ahead and AHEAD or '', #jobs})
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
-  redis.call('ZADD', QUEUE .. task, now + lease, id)
-  redis.call('HSET', META .. id, 'task', task, 'state', 'STARTED', 'token', token,
-    'worker', worker, 'created', meta.created or whole(now), 'started', whole(now),
-    'updated', whole(now))
-  redis.call('PERSIST', META .. id)
-  redis.call('PERSIST', JOB .. id)
-  if meta.idempotency then redis.call('PERSIST', IDEMPOTENCY .. meta.idempotency) end
+  leased[#leased + 1] = now + lease
+  leased[#leased + 1] = id
+  redis.call('HSET', META .. id, 'state', 'STARTED', 'token', token, 'worker', worker,
+    'attempts', attempt, 'started', whole(now), 'updated', whole(now))
+  if not meta.created then -- an arq client's: nothing was known of it but itself
+    redis.call('HSET', META .. id, 'task', task, 'created', whole(now))
+  end
+  -- With its first renewal all is kept for as long as it runs; until then little is lost in time.
+  if now - (meta.created or 0) > JOB_LIFETIME / 2 then keep_stored(id, meta) end
   count_move(task, meta.owner, meta.state, 'STARTED')
   -- A large job is fetched by its worker: the claim's answer must not be held up by it.
   local fits = sent + #data <= large
@@ -103,26 +107,27 @@ local function crashed_once_too_often(id, meta)
 end
 
 local function look_at(id, task)
-  if redis.call('EXISTS', RESULT .. id) == 1 then
+  local result, held, data = unpack(redis.call('MGET', RESULT .. id, IN_PROGRESS .. id, JOB .. id))
+  if result then
     redis.call('ZREM', QUEUE .. task, id)
     return
   end
-  local lease_left = redis.call('PTTL', IN_PROGRESS .. id)
+  local lease_left = held and redis.call('PTTL', IN_PROGRESS .. id) or -1
   if lease_left >= 0 then -- runs: an arq client's abort() made it due
     redis.call('ZADD', QUEUE .. task, now + lease_left, id)
     return
   end
   local meta = load_meta(id)
   if meta.garbled then error('WRONGTYPE its meta is no hash') end
-  local data = redis.call('GET', JOB .. id)
   if is_aborted(id) then
-    bury(id, task, meta, 'REVOKED', 'revoked')
+    bury(id, task, data, meta, 'REVOKED', 'revoked')
   elseif not data then
-    bury(id, task, meta, 'FAILURE', 'expired: the job was not started within 30 days')
+    redis.call('GET', JOB .. id) -- raises if it is there, but no string
+    bury(id, task, nil, meta, 'FAILURE', 'expired: the job was not started within 30 days')
   elseif may_be_running(id, task, meta) then
     return
   elseif crashed_once_too_often(id, meta) then
-    bury(id, task, meta, 'FAILURE', 'given up: ' .. crash_limit .. ' attempts ended without a '
+    bury(id, task, data, meta, 'FAILURE', 'given up: ' .. crash_limit .. ' attempts ended without a '
       .. 'word because their worker was lost, the last one on ' .. (meta.worker or '?'), true)
   elseif not meta.key or take_place(id, task, meta) then
     start(id, task, meta, data)
@@ -146,6 +151,8 @@ local function take(task, share)
       looks_left = looks_left - 1
       look_at_anything(id, task)
     end
+    if #leased > 0 then redis.call('ZADD', QUEUE .. task, unpack(leased)) end
+    leased = {}
   end
 end
 
@@ -163,4 +170,4 @@ if #jobs >= wanted or looks_left <= 0 then
     if type(due) == 'number' and due > 0 then wake_worker(ARGV[i]) end
   end
 end
-return {jobs, buried, now}
+return counted({jobs, buried, now}, now)

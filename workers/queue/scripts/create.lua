@@ -68,4 +68,4 @@ local function create(id, task, params, owner, notify, idempotency, body, most_w
   return {'NEW', now}
 end
 
-return for_each(12, create)
+return counted(for_each(ARGV, 12, create), now)

@@ -3,8 +3,6 @@
 --   ->    {total, letters}: letters as {id, when (ms), task, owner, created (ms), worker, reason,
 --         attempts, '1' if it can be replayed else '0'}; '' if not known
 local now = clock()
-
-drop_old_letters(now)
 local since = '(' .. whole(now - LETTER_LIFETIME)
 local entries = redis.call('ZREVRANGEBYSCORE', DEAD, '+inf', since,
   'WITHSCORES', 'LIMIT', 0, tonumber(ARGV[1]))

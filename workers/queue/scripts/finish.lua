@@ -6,7 +6,8 @@
 local now = clock()
 
 local function finish(id, task, token, state, result, ttl, key, readable)
-  if redis.call('EXISTS', RESULT .. id) == 1 then
+  local ended, job = unpack(redis.call('MGET', RESULT .. id, JOB .. id))
+  if ended then
     if key ~= '' then leave_place(id, task, key, now) end
     return 'DUP'
   end
@@ -17,11 +18,12 @@ local function finish(id, task, token, state, result, ttl, key, readable)
   if is_aborted(id) then
     state, result, verdict = 'REVOKED', REVOKED_TEXT, 'REVOKED'
   elseif readable ~= '1' then
-    keep_letter(id, task, meta, result, now, false)
+    keep_letter(id, task, job, meta, result, now, false)
+    job = nil
   end
-  conclude(id, task, meta, state, result, ttl, now, readable == '1')
+  conclude(id, task, job, meta, state, result, ttl, now)
   if key ~= '' then leave_place(id, task, key, now) end
   return verdict
 end
 
-return for_each(8, finish)
+return counted(for_each(ARGV, 8, finish), now)

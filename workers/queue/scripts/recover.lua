@@ -12,8 +12,7 @@ local given_back = 0
 
 local function undo(id, task)
   local meta = load_meta(id)
-  redis.call('DECR', RETRY .. id)
-  put_back(id, task, meta, 0, now)
+  put_back(id, task, meta, attempts_of(meta) - 1, 0, now)
   if meta.key then leave_place(id, task, meta.key, now) end
   wake_worker(task)
 end
@@ -35,4 +34,4 @@ for i = 3, #ARGV do
     end
   end
 end
-return given_back
+return counted(given_back, now)

@@ -20,13 +20,15 @@ local meta = load_meta(id)
 if meta.token ~= token then return 'FENCED' end
 
 if crash_limit > 0 and redis.call('HINCRBY', META .. id, 'crashes', 1) >= crash_limit then
-  keep_letter(id, task, meta, reason, now, true)
-  conclude(id, task, meta, 'FAILURE', reason, ttl, now, true)
+  local job = stored_job(id)
+  keep_letter(id, task, job, meta, reason, now, true)
+  conclude(id, task, job, meta, 'FAILURE', reason, ttl, now)
+  counted(nil, now)
   leave()
   return 'DEAD'
 end
-if begun == '0' then redis.call('DECR', RETRY .. id) end
-put_back(id, task, meta, delay, now)
+put_back(id, task, meta, attempts_of(meta) - (begun == '0' and 1 or 0), delay, now)
+counted(nil, now)
 leave()
 wake_worker(task)
 return 'OK'

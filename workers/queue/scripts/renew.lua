@@ -11,7 +11,7 @@ local function renew(id, task, token)
   local meta = load_meta(id)
   if meta.token ~= token then return 'LOST' end
   if is_aborted(id) then
-    conclude(id, task, meta, 'REVOKED', REVOKED_TEXT, ttl, now, true)
+    conclude(id, task, stored_job(id), meta, 'REVOKED', REVOKED_TEXT, ttl, now)
     return 'ABORT'
   end
   if now - tonumber(meta.started) > longest then
@@ -20,6 +20,7 @@ local function renew(id, task, token)
   end
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
   redis.call('ZADD', QUEUE .. task, now + lease, id)
+  keep_stored(id, meta)
   if meta.key then -- taken up again even if it had lapsed: the job does run, so it is not free
     hold_place(id, task, meta.key, math.min(lease, tonumber(meta.expire)), now)
   end
@@ -41,4 +42,4 @@ local answers = {}
 for i = 4, #ARGV, 3 do
   answers[#answers + 1] = renew_or_lose(ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end
-return answers
+return counted(answers, now)

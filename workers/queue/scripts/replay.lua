@@ -28,4 +28,4 @@ for i, value in ipairs(redis.call('HMGET', DEAD_LETTER .. letter_id, unpack(plac
 end
 store_job(id, task, renewed, owner, fields, now)
 drop_letters({letter_id})
-return {'NEW', now, task, owner}
+return counted({'NEW', now, task, owner}, now)

@@ -20,7 +20,8 @@ if not task then -- enqueued by an arq client and not started yet: only the job 
   task = fields.f
 end
 
-conclude(id, task, meta, 'REVOKED', REVOKED_TEXT, ttl, now, true)
+conclude(id, task, stored_job(id), meta, 'REVOKED', REVOKED_TEXT, ttl, now)
+counted(nil, now)
 if meta.token then
   redis.call('PUBLISH', CANCEL .. meta.worker, id)
 elseif meta.key then

@@ -20,17 +20,20 @@ for i = 1, windows do
   starts[i] = totals_at_start_of(tonumber(ARGV[2 + 2 * i]), tonumber(ARGV[3 + 2 * i]))
 end
 
--- Every unfinished job is in its queue. Once that is empty no gauge is right but zero: such as one of
--- a job that nobody claimed for so long that its owner was forgotten.
+local totals = redis.call('HGETALL', TOTALS .. whose)
+
+-- Once a queue is empty an owner's gauges are zero, whatever they say; see count_new.
+local is_void = {}
+
 local function unfinished(task)
   local length = redis.pcall('ZCARD', QUEUE .. task)
   if type(length) ~= 'number' then length = 0 end
   if whose == '' then return length end
-  local gauges = {task .. ':PENDING', task .. ':STARTED', task .. ':RETRY'}
-  if length == 0 then redis.pcall('HDEL', TOTALS .. whose, unpack(gauges)) end
   local sum = 0
-  for _, number in ipairs(redis.call('HMGET', TOTALS .. whose, unpack(gauges))) do
-    sum = sum + (tonumber(number) or 0)
+  for state in pairs(GAUGES_OF_OWNER) do
+    local field = task .. ':' .. state
+    is_void[field] = length == 0
+    sum = sum + (tonumber(redis.call('HGET', TOTALS .. whose, field)) or 0)
   end
   return math.min(sum, length)
 end
@@ -40,10 +43,14 @@ for i = first_task, #ARGV do
   lengths[#lengths + 1] = unfinished(ARGV[i])
 end
 
+for i = 1, #totals, 2 do
+  if is_void[totals[i]] then totals[i + 1] = '0' end
+end
+
 local presences = {}
 if ARGV[1] == '1' then
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, '(' .. whole(now), '+inf')) do
     presences[#presences + 1] = redis.call('GET', WORKER .. name) or nil
   end
 end
-return {redis.call('HGETALL', TOTALS .. whose), lengths, starts, presences}
+return {totals, lengths, starts, presences}

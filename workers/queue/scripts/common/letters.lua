@@ -1,4 +1,4 @@
--- What the scripts share that write or drop dead letters; put between shared.lua and them.
+-- Jobs that ended because they cannot be run, kept for an operator.
 --
 -- A dead letter (DEAD_LETTER .. id), of a job that ended because it cannot be run, holds:
 --   task, owner, created, worker           as in meta, '' if not known
@@ -28,15 +28,15 @@ local function drop_old_letters(now)
 end
 
 -- Keep a job that ends because it cannot be run, for an operator. Called before its conclude, which
--- drops what is kept of it. `reason` is a JSON string; `readable` is false if the stored job is not.
-local function keep_letter(id, task, meta, reason, now, readable)
+-- drops what is kept of it. `job` is what is stored, nil if that is no text; `readable` whether it can
+-- be read. `reason` is a JSON string.
+local function keep_letter(id, task, job, meta, reason, now, readable)
   local is_json, text = pcall(cjson.decode, reason)
-  local job = stored_job(id)
   redis.call('HSET', DEAD_LETTER .. id,
     'task', task, 'owner', meta.owner or '', 'created', meta.created or '',
     'worker', meta.worker or '', 'job', job or '', 'readable', job and readable and '1' or '0',
     'reason', (is_json and tostring(text) or reason):sub(-LONGEST_REASON),
-    'attempts', attempts_of(id))
+    'attempts', attempts_of(meta))
   if meta.key and meta.limit and meta.countdown and meta.expire then
     redis.call('HSET', DEAD_LETTER .. id, 'key', meta.key, 'limit', meta.limit,
       'countdown', meta.countdown, 'expire', meta.expire)

@@ -1,0 +1,35 @@
+-- What every function of the library begins with.
+--
+-- Scripts make key names from ids, so this needs one queue server and not a Redis Cluster.
+
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function whole(number)
+  return string.format('%d', number)
+end
+
+-- What a call remembers until its end. Functions stay loaded, and so would their variables.
+local memory
+
+local function begin()
+  memory = {
+    changes = {}, has_begun = {}, has_ended = {}, -- see counting.lua
+    woken = {}, -- see waking.lua
+    are_any_aborted = nil, -- see looking.lua
+  }
+end
+
+-- The answers of `act` to every `count` arguments in a row: many calls in one. What goes wrong with
+-- one is its own answer, the others are carried out.
+local function for_each(arguments, count, act)
+  local answers = {}
+  for i = 1, #arguments, count do
+    local acted, answer = pcall(act, unpack(arguments, i, i + count - 1))
+    if not acted and type(answer) ~= 'table' then answer = {err = tostring(answer)} end
+    answers[#answers + 1] = answer
+  end
+  return answers
+end

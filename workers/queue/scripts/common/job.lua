@@ -1,0 +1,47 @@
+-- What is kept of a job while it is unfinished: itself as arq stores it (JOB .. id), and its meta.
+--
+-- A job's meta hash (META .. id) holds:
+--   task, state, owner, created, updated   always
+--   started, worker, attempts              since its first attempt; how many there were
+--   token                                  while an attempt runs; gone once that attempt gave word
+--   crashes                                attempts that ended without a word
+--   notify                                 gateways that wait for its end, each followed by a blank
+--   key, limit, countdown, expire          its concurrency key, if it has one
+--   idempotency                            the name of its idempotency key, if it has one
+
+local JOB_LIFETIME = 30 * 24 * 3600 * 1000
+local META_LIFETIME = 2 * JOB_LIFETIME -- longer, so that `check` can say that a job expired unrun
+
+-- The meta of a job as a table; fields that are not there are nil. Only `garbled` is there if a
+-- foreign client put something else than a hash in its place: that must not stop the others.
+local function load_meta(id)
+  local flat = redis.pcall('HGETALL', META .. id)
+  if flat.err then return {garbled = true} end
+  local meta = {}
+  for i = 1, #flat, 2 do
+    meta[flat[i]] = flat[i + 1]
+  end
+  return meta
+end
+
+-- How often a job was started so far, as text.
+local function attempts_of(meta)
+  return meta.attempts and meta.attempts:match('^%d+$') or '0'
+end
+
+-- The stored job; nil if there is none, or if a foreign client put something else than a string there.
+local function stored_job(id)
+  local job = redis.pcall('GET', JOB .. id)
+  return type(job) == 'string' and job or nil
+end
+
+-- Keep all that is stored of a job for as long as it runs, however long that is.
+local function keep_stored(id, meta)
+  redis.call('PERSIST', META .. id)
+  redis.call('PERSIST', JOB .. id)
+  if meta.idempotency then redis.call('PERSIST', IDEMPOTENCY .. meta.idempotency) end
+end
+
+local function exists(id)
+  return redis.call('EXISTS', RESULT .. id, META .. id, JOB .. id) > 0
+end

@@ -1,0 +1,42 @@
+-- A job as it stands, in the form that read.lua documents. `gateway`, if given, will be told of its
+-- end: reading and asking is one step, so no end can fall between the two.
+local function describe(id, gateway)
+  local result = redis.call('GET', RESULT .. id)
+  if result then return {'FINAL', result} end
+
+  local meta = load_meta(id)
+  local has_job = redis.call('EXISTS', JOB .. id) == 1
+  if not meta.task and not has_job then return {'UNKNOWN'} end
+
+  local notify = ' ' .. (meta.notify or '')
+  if gateway and gateway ~= '' and not meta.garbled
+      and not string.find(notify, ' ' .. gateway .. ' ', 1, true) then
+    redis.call('HSET', META .. id, 'notify', (meta.notify or '') .. gateway .. ' ')
+  end
+  return {
+    has_job and 'OPEN' or 'EXPIRED',
+    meta.task or '', meta.owner or '', meta.state or 'PENDING', meta.created or '',
+    meta.started or '', meta.updated or '', meta.worker or '', attempts_of(meta),
+  }
+end
+
+-- What pcall caught while a job was looked at, as text, if it comes of what somebody else wrote under
+-- the job's names, for that will come up each time. Anything else, such as a server that takes no
+-- writes, is no reason to end a job and is raised again.
+local GARBAGE = {'WRONGTYPE', 'not an integer', 'not a valid', 'attempt to', 'bad argument'}
+
+local function expect_garbage(problem)
+  local text = tostring(type(problem) == 'table' and problem.err or problem)
+  for _, sign in ipairs(GARBAGE) do
+    if string.find(text, sign, 1, true) then return text end
+  end
+  error({err = text}, 0)
+end
+
+-- Whether an arq client asked to abort the job. Seldom are there any: then one look is enough.
+local function is_aborted(id)
+  if memory.are_any_aborted == nil then
+    memory.are_any_aborted = redis.call('EXISTS', ABORT) == 1
+  end
+  return memory.are_any_aborted and redis.call('ZSCORE', ABORT, id)
+end
