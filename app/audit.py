@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -81,11 +82,11 @@ class AuditTrail:
             return
         status = GONE
 
-        async def said(message: Message) -> None:
+        def said(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, said)
@@ -98,11 +99,12 @@ class AuditTrail:
 
 def note(request: Request, about: str, outcome: str = "", sha256: str = "") -> None:
     """Say what a request is about, and its outcome if the status does not tell it."""
-    setattr(request.state, ABOUT, about)
+    state = request.scope["state"]
+    state[ABOUT] = about
     if outcome:
-        setattr(request.state, OUTCOME, outcome)
+        state[OUTCOME] = outcome
     if sha256:
-        setattr(request.state, SHA256, sha256)
+        state[SHA256] = sha256
 
 
 def failed_login(scope: Scope, claimed: str) -> Deed:

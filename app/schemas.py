@@ -1,7 +1,6 @@
 """What goes over HTTP: the models behind the OpenAPI page, and how a job is shown."""
 
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -9,9 +8,11 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from config.registry import CONCURRENCY_FIELD, TaskSpec
+from config.times import iso
 from workers.queue.records import DeadLetter, DeadLetters, JobView, State
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=30 * 86_400, allow_inf_nan=False)]
+JSON = (b"content-type", b"application/json")
 StatusField = Literal["worker_status", "task_info", "pending_task_count"]
 
 
@@ -132,7 +133,8 @@ class _FiniteNumbers(BaseModel):
 def request_model(spec: TaskSpec) -> type[BaseModel]:
     """A task's Params with the optional concurrency parameters, under a name of its own."""
     # The example says null: who tries the task out from the docs page does not mean to limit it.
-    unlimited = Field(None, examples=[None])
+    # It is no parameter of the function, so it is left out when these are written.
+    unlimited = Field(None, examples=[None], exclude=True)
     extra: dict[str, Any] = {CONCURRENCY_FIELD: (ConcurrencyParams | None, unlimited)}
     return create_model(f"{spec.name}_Params", __base__=(_FiniteNumbers, spec.params), **extra)
 
@@ -150,9 +152,19 @@ def record_model(spec: TaskSpec) -> type[BaseModel]:
     )
 
 
+class JsonResponse(Response):
+    """An answer that is JSON already, made in a third of the framework's time."""
+
+    def __init__(self, body: bytes) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = body
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), JSON]
+
+
 def job_response(view: JobView) -> Response:
     """A job record as the answer to a request. The stored result goes through as it is."""
-    return Response(orjson.dumps(record_of(view)), media_type="application/json")
+    return JsonResponse(orjson.dumps(record_of(view)))
 
 
 def record_of(view: JobView) -> dict[str, Any]:
@@ -174,8 +186,7 @@ def record_of(view: JobView) -> dict[str, Any]:
 def dead_letters_response(found: DeadLetters) -> Response:
     """A DeadLettersAnswer."""
     letters = [_letter_record(letter) for letter in found.letters]
-    body = orjson.dumps({"total": found.total, "dead_letters": letters})
-    return Response(body, media_type="application/json")
+    return JsonResponse(orjson.dumps({"total": found.total, "dead_letters": letters}))
 
 
 def _letter_record(letter: DeadLetter) -> dict[str, Any]:
@@ -193,12 +204,7 @@ def _letter_record(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _iso(ms: int | None) -> str | None:
-    return None if ms is None else f"{_iso_second(ms // 1000)}.{ms % 1000:03d}Z"
-
-
-@lru_cache(maxsize=1024)  # a record has up to four times, and most are of the last few seconds
-def _iso_second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return None if ms is None else iso(ms)
 
 
 def _example_result(spec: TaskSpec) -> dict[str, Any] | None:

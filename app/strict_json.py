@@ -27,7 +27,7 @@ class StrictRequest(Request):
             json.JSONDecodeError: it is not strict JSON; FastAPI makes a 422 of it.
         """
         if not hasattr(self, "_json"):
-            body, settings = await self.body(), self.state.services.settings
+            body, settings = await self.body(), self.scope["state"]["services"].settings
             refuse_more_values(body, settings.max_params_values)
             self._json = read_json(body)
             _refuse_deeper(self._json, settings.max_params_depth)

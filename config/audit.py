@@ -14,6 +14,7 @@ import orjson
 
 from config.ownership import give_to_owner_of
 from config.settings import Settings
+from config.times import iso
 
 ROTATED_AT = 10 * 2**20  # bytes, as the other logs
 KEPT = 5  # rotated files, as of the other logs
@@ -35,9 +36,8 @@ class Deed:
     @property
     def line(self) -> bytes:
         """It, as it stands in the log."""
-        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.at))
         fields = {
-            "time": f"{seconds}.{int(self.at * 1000) % 1000:03d}Z",
+            "time": iso(int(self.at * 1000)),
             "who": self.who[:LONGEST_TEXT],
             "from": self.address,
             "what": self.what[:LONGEST_TEXT],

@@ -4,13 +4,14 @@ Every part of a node logs through :func:`event`; a supervisor collects the lines
 rotates them. Logs of libraries come out in the same form.
 """
 
-import functools
 import logging
 import os
 import sys
 import threading
 import time
 from typing import Any
+
+from config.times import iso
 
 FIELDS = "fasttask_fields"
 GATHER_SECONDS = 0.1  # how late a line may be written that tells of nothing unusual
@@ -87,19 +88,14 @@ class LineFormatter(logging.Formatter):
     """One line a record; a traceback follows as indented lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        stamp = _second(int(record.created))
         part = record.name.removeprefix("fasttask.")
         fields = "".join(f" {k}={_shown(v)}" for k, v in getattr(record, FIELDS, {}).items())
         message = record.getMessage().replace("\n", "\\n")
-        line = f"{stamp}.{int(record.msecs):03d}Z {record.levelname:<7} {part} {message}{fields}"
+        stamp = iso(int(record.created * 1000))
+        line = f"{stamp} {record.levelname:<7} {part} {message}{fields}"
         if record.exc_info:
             line += "\n    " + self.formatException(record.exc_info).replace("\n", "\n    ")
         return line
-
-
-@functools.lru_cache(maxsize=2)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _shown(value: Any) -> str:

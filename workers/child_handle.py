@@ -182,6 +182,8 @@ class ChildHandle:
                 return
             for frame in self._buffer.feed(chunk):
                 self._answered(Outcome(Ending(frame[:1]), frame[1:]))
+            if len(chunk) < CHUNK:  # that was all; if not, the loop calls again
+                return
 
     def _answered(self, outcome: Outcome) -> None:
         token = next(iter(self._jobs), None)

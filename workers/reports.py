@@ -24,7 +24,10 @@ class Reporter:
 
     async def report(self, job: ClaimedJob, outcome: Outcome, seconds: float) -> None:
         """Hand in an outcome, however long that takes. ``seconds`` is how long the job ran."""
-        verdict = await self._insist(job, outcome)
+        try:
+            verdict = await self._hand_in(job, outcome)
+        except QueueUnavailableError:
+            verdict = await self._insist(job, outcome)
         _log_end(job, outcome, verdict, seconds)
 
     async def replay(self) -> int:
@@ -42,19 +45,16 @@ class Reporter:
         return number
 
     async def _insist(self, job: ClaimedJob, outcome: Outcome) -> Verdict | None:
-        """Repeat until the queue server has answered."""
+        """Keep it on the disk, and repeat until the queue server has answered."""
         kept = False
 
-        async def hand_in() -> Verdict | None:
+        async def keep_and_hand_in() -> Verdict | None:
             nonlocal kept
-            try:
-                return await self._hand_in(job, outcome)
-            except QueueUnavailableError:
-                kept = kept or await self._keep(job, outcome)
-                raise
+            kept = kept or await self._keep(job, outcome)
+            return await self._hand_in(job, outcome)
 
         tell = partial(event, log, logging.WARNING, "outcome_waits", job=job.id, task=job.task)
-        verdict = await until_it_works(hand_in, QueueUnavailableError, tell)
+        verdict = await until_it_works(keep_and_hand_in, QueueUnavailableError, tell)
         if kept:
             await asyncio.to_thread(self._outbox.forget, job)
         return verdict

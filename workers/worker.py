@@ -293,6 +293,8 @@ class Worker(arq.Worker):
         return await self._slots.run(whole)
 
     async def _with_data(self, job: ClaimedJob) -> ClaimedJob:
+        if not job.bytes_to_fetch:
+            return job
         tell = partial(event, log, logging.WARNING, "job_not_fetched", job=job.id, task=job.task)
         fetch = partial(self.broker.with_data, job)
         return await until_it_works(fetch, QueueUnavailableError, tell)

@@ -133,9 +133,7 @@ async def _run(request: Request, order: Order) -> Response:
 
 
 async def _order(request: Request, task: str, params: BaseModel, key: str | None) -> Order:
-    body = params.model_dump_json(
-        exclude={CONCURRENCY_FIELD}, by_alias=False, exclude_computed_fields=True
-    )
+    body = params.model_dump_json(by_alias=False, exclude_computed_fields=True)
     user = caller_of(request).name
     once = idempotency(user, task, key, await request.json()) if key is not None else None
     return Order(task, body.encode(), user, getattr(params, CONCURRENCY_FIELD), once)

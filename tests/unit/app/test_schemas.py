@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.schemas import job_response, record_model, record_of, request_model
-from config.registry import TaskSpec
+from config.registry import CONCURRENCY_FIELD, TaskSpec
 from workers.queue.records import JobView, State
 
 
@@ -58,11 +58,12 @@ def test_a_stored_result_goes_through_byte_by_byte() -> None:
 def test_a_request_takes_the_concurrency_params_beside_params(params: type[BaseModel]) -> None:
     model = request_model(spec(params))
     body = {"number": 2, "fasttask_concurrency_params": {"concurrency_key": "k"}}
-    made = model.model_validate(body).model_dump()["fasttask_concurrency_params"]
+    made = model.model_validate(body)
 
-    assert made == {
+    assert getattr(made, CONCURRENCY_FIELD).model_dump() == {
         "concurrency_key": "k", "max_concurrency": 16, "countdown": 60, "expire": 1800,
     }  # fmt: skip
+    assert CONCURRENCY_FIELD not in made.model_dump(), "it is no argument of the function"
     assert "fasttask_concurrency_params" not in params.model_fields
 
 
