@@ -122,18 +122,19 @@ class SlotPool:
     @property
     def free(self) -> int:
         """How many more jobs could begin at once."""
-        return sum(not slot.outstanding for slot in self._ready()) - self._promised
+        return self._free_of(self._ready())
 
     @property
     def room(self) -> int:
         """How many more jobs may be taken now, those ahead included."""
-        depth = 1 + self._pace.ahead
-        return sum(max(0, depth - slot.outstanding) for slot in self._ready()) - self._promised
+        return self._room_of(self._ready())
 
     @property
     def wants_jobs(self) -> bool:
         """Whether it is time to take more: a slot is idle, or half of the places are free."""
-        return self.free > 0 or 2 * self.room >= len(self._slots) * (1 + self._pace.ahead)
+        ready = self._ready()  # asked after every job, so looked for once
+        enough = len(self._slots) * (1 + self._pace.ahead)
+        return self._free_of(ready) > 0 or 2 * self._room_of(ready) >= enough
 
     def promise(self) -> None:
         """Keep a place for a job that was taken and is about to run."""
@@ -176,6 +177,13 @@ class SlotPool:
         self._closed = True
         for refilling in self._refilling.values():
             refilling.cancel()
+
+    def _free_of(self, ready: list[Slot]) -> int:
+        return sum(not slot.outstanding for slot in ready) - self._promised
+
+    def _room_of(self, ready: list[Slot]) -> int:
+        depth = 1 + self._pace.ahead
+        return sum(max(0, depth - slot.outstanding) for slot in ready) - self._promised
 
     def _ready(self) -> list[Slot]:
         """The slots that take jobs, at once or ahead."""
