@@ -1,6 +1,7 @@
 """Show the node of this FILES_DIR: its parts and its addresses."""
 
 from config.settings import Settings
+from deploy.columns import in_columns
 from deploy.node import recall_node, running_pid
 from deploy.parts import Part, SupervisorSilent, parts_of_node
 from deploy.terminal import say
@@ -23,15 +24,16 @@ def status(settings: Settings) -> int:
 
 def _table(settings: Settings) -> list[str]:
     try:
-        return [_row(part) for part in parts_of_node(settings)]
+        rows = map(_row, parts_of_node(settings))
     except SupervisorSilent as error:
         return [f"  the supervisor does not answer: {error}"]
+    return [f"  {line}" for line in in_columns(("part", "state", "process", "up"), rows)]
 
 
-def _row(part: Part) -> str:
+def _row(part: Part) -> tuple[str, ...]:
     if not part.pid:
-        return f"  {part.name:8} {part.state:9} {part.error}".rstrip()
-    return f"  {part.name:8} {part.state:9} process {part.pid:<8} up {_span(part.uptime_seconds)}"
+        return part.name, part.state, "-", part.error
+    return part.name, part.state, str(part.pid), _span(part.uptime_seconds)
 
 
 def _span(seconds: int) -> str:

@@ -93,7 +93,7 @@ def test_status_shows_the_parts(commands: Callable[..., Commands]) -> None:
     started(node)
     status = node("status")
     assert status.returncode == 0
-    shown = {line.split()[0] for line in status.stdout.splitlines() if " process " in line}
+    shown = {line.split()[0] for line in status.stdout.splitlines() if " RUNNING " in line}
     assert {"queue", "worker", "api"} <= shown
     assert f"FILES_DIR={node.settings.files_dir}" in status.stdout
 
