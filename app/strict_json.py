@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from app.errors import UnsupportedEncodingError
 from app.json_size import outline, refuse_more_values
-from config.settings import DEEPEST_JSON
+from config.setting_groups.request_limits import DEEPEST_JSON
 
 ESCAPED_COLON = re.compile(rb"\\u003a", re.IGNORECASE)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigurationError
-from config.settings import LONGEST_SOCKET_PATH, Settings
+from config.setting_groups.folders import LONGEST_SOCKET_PATH
+from config.settings import Settings
 from deploy.sockets import prepare_sockets, remove_sockets, supervisor_socket
 
 
