@@ -104,7 +104,7 @@ def test_all_parts_may_stop_within_the_time_that_is_waited(node: Callable[..., S
         task_queue_tls=True, task_queue_port=1, task_queue_passwd="x",
     )  # fmt: skip
     parts = programs(with_all_parts)
-    assert sum(part.stopwaitsecs for part in parts.values()) == stop_seconds(7) == 29
+    assert sum(part.stopwaitsecs for part in parts.values()) == stop_seconds(7) == 31
 
 
 def test_a_part_is_started_again_for_ever(node: Callable[..., Settings]) -> None:
