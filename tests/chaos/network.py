@@ -1,12 +1,15 @@
 """A worker's network of its own, as bad as tc netem makes it; needs root and iproute2."""
 
 import functools
+import ipaddress
 import itertools
 import os
 import shutil
 import subprocess
 from types import TracebackType
 from typing import Self
+
+NETWORK = ipaddress.IPv4Address("10.213.0.0")  # and the 16,384 links of four addresses in it
 
 _numbers = itertools.count(1)
 
@@ -19,8 +22,10 @@ class Namespace:
         self._name = f"ftchaos-{os.getpid()}-{number}"
         # The name of an interface has 15 characters at most.
         self._here, self._there = f"ftc{os.getpid()}h{number}", f"ftc{os.getpid()}t{number}"
-        self.host = f"10.213.{number % 250}.1"  #: this machine as seen from inside
-        self._inside = f"10.213.{number % 250}.2"
+        # Tests run side by side in processes whose ids are neighbours: each has eight links.
+        link = NETWORK + 4 * ((8 * os.getpid() + number % 8) % 2**14)
+        self.host = str(link + 1)  #: this machine as seen from inside
+        self._inside = str(link + 2)
 
     def __enter__(self) -> Self:
         _run("ip", "netns", "add", self._name)

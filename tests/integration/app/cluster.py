@@ -266,9 +266,3 @@ class Cluster:
 def listening_socket() -> socket.socket:
     """A socket that listens on a port of its own, as a supervisor hands it to gateways."""
     return socket.create_server((HOST, 0), backlog=2048)
-
-
-def free_port() -> int:
-    """A port that nobody listens on; somebody may take it before it is used."""
-    with listening_socket() as server:
-        return int(server.getsockname()[1])

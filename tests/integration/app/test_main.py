@@ -8,14 +8,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.app.cluster import Certificate, Cluster, free_port, listening_socket
+from tests.integration.app.cluster import Certificate, Cluster, listening_socket
 from tests.integration.app.conftest import Held
+from tests.ports import kept_port
 from tests.waiting import wait_until
 
 
 def test_it_opens_its_own_socket_if_none_is_handed_over(own_cluster: Cluster) -> None:
-    gateway = own_cluster.add_gateway_by_itself(free_port())
-    own_cluster.wait_ready()
+    with kept_port() as port:
+        gateway = own_cluster.add_gateway_by_itself(port)
+        own_cluster.wait_ready()
     with gateway.client() as client:
         assert client.get("/healthz").status_code == 200
 

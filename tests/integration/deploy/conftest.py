@@ -1,8 +1,8 @@
 """Nodes in the test's own folder, started with the commands that people use."""
 
+import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ from config.settings import PROJECT_ROOT, Settings, load_settings
 from deploy.folders import make_folders
 from deploy.node import running_pid
 from deploy.sockets import remove_sockets
+from tests.ports import kept_port
 
 
 @dataclass
@@ -69,15 +70,10 @@ def no_settings_in_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def free_port() -> Callable[[], int]:
+def free_port() -> Iterator[Callable[[], int]]:
     """Finds ports that nobody listens on."""
-
-    def find() -> int:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port: int = server.getsockname()[1]
-            return port
-
-    return find
+    with contextlib.ExitStack() as kept:
+        yield lambda: kept.enter_context(kept_port())
 
 
 @pytest.fixture

@@ -134,13 +134,13 @@ def trust_in(settings: Settings) -> dict[str, Any]:
     return {"fingerprint": fingerprint(settings), "ca": settings.ssl_certfile}
 
 
-@pytest.mark.parametrize("by", [{"fingerprint"}, {"ca"}, {"fingerprint", "ca"}], ids=" and ".join)
+@pytest.mark.parametrize("by", [["fingerprint"], ["ca"], ["fingerprint", "ca"]], ids=" and ".join)
 async def test_the_right_certificate_lets_a_worker_join_and_work(
     node: Commands,
     broker: Broker,
     make_worker: Callable[..., WorkerProcess],
     terminator: TlsTerminator,
-    by: set[str],
+    by: list[str],
 ) -> None:
     trust = trust_in(node.settings)
     await make_worker(**{name: trust[name] for name in by}).ready()

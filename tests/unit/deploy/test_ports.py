@@ -7,6 +7,7 @@ from config.errors import ConfigurationError
 from config.settings import NodeType, Settings
 from deploy.ports import Listener, check_ports, listeners
 from tests.ipv6 import needs_ipv6
+from tests.ports import kept_port
 
 
 @pytest.fixture
@@ -16,10 +17,9 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+def free_port() -> Iterator[int]:
+    with kept_port() as port:
+        yield port
 
 
 def test_a_free_port_is_fine(node: Callable[..., Settings], free_port: int) -> None:
