@@ -76,7 +76,7 @@ def _mebibytes(text: str) -> int:
           every_run=True)  # fmt: skip
 async def crashes_among_good_jobs(setting: Setting) -> Outcome:
     """Twenty jobs that take their process down among a thousand that do not."""
-    count, bad = setting.times(1000, least=100), setting.times(20, least=8)
+    count, bad = setting.times(1000, least=400), setting.times(20, least=8)
     hows = ("segfault", "exit 0", "exit 7", "kill")
     async with setting.stage() as stage:
         client = await stage.play(nodes=2)
