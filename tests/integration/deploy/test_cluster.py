@@ -1,5 +1,6 @@
 """Whole nodes that lose processes while jobs run, seen from outside."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -61,11 +62,14 @@ def ended(gateway: Gateway, job_id: str) -> dict[str, Any]:
 
 
 def kill_whole_node(settings: Settings) -> None:
+    """As if its machine had gone: they are stopped first, so that none sees another one's end."""
     pid = running_pid(settings)
     assert pid is not None
     members = family(pid)
-    for process in members:
-        os.kill(process.pid, signal.SIGKILL)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for process in members:
+            with contextlib.suppress(ProcessLookupError):  # it went with its parent
+                os.kill(process.pid, number)
     wait_until(lambda: not living(members))
 
 
