@@ -1,5 +1,6 @@
 """claim: due jobs are handed out once, fairly, and what is beyond running is ended."""
 
+import asyncio
 import time
 from collections import Counter
 
@@ -71,6 +72,16 @@ async def test_hands_out_in_the_order_of_creation(broker: Broker) -> None:
 
     claimed = [(await broker.claim(WORKER, 5, [TASK])).jobs for _ in range(5)]
     assert [job.id for jobs in claimed for job in jobs] == ids
+
+
+async def test_one_claim_may_take_thousands(broker: Broker, redis: ArqRedis) -> None:
+    """More than a Lua function takes arguments: their leases are not set by one command."""
+    await asyncio.gather(*(broker.create(new_job()) for _ in range(4100)))
+
+    jobs = (await broker.claim(WORKER, 4100, [TASK])).jobs
+    assert len({job.id for job in jobs}) == 4100
+    first = await redis.zrange(keys.queue(TASK), 0, 0, withscores=True)
+    assert first[0][1] > time.time() * 1000 + 20_000
 
 
 async def test_hands_out_no_job_twice(broker: Broker) -> None:

@@ -20,6 +20,7 @@ local FIRST_TASK = 12
 local task_count = #ARGV - FIRST_TASK + 1
 
 local AHEAD = 'a'
+local MOST_AT_ONCE = 1000 -- entries of a queue: Lua passes 8000 arguments at most
 
 local now = clock()
 local jobs, buried = {}, {}
@@ -76,8 +77,6 @@ local function start(id, task, meta, data)
   local ahead = #jobs >= begin_at_once and not meta.token
   local token = table.concat({attempt, ':', worker, ':', nonce, '.', ahead and AHEAD or '', #jobs})
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
-  leased[#leased + 1] = now + lease
-  leased[#leased + 1] = id
   redis.call('HSET', META .. id, 'state', 'STARTED', 'token', token, 'worker', worker,
     'attempts', attempt, 'started', whole(now), 'updated', whole(now))
   if not meta.created then -- an arq client's: nothing was known of it but itself
@@ -85,6 +84,8 @@ local function start(id, task, meta, data)
   end
   -- With its first renewal all is kept for as long as it runs; until then little is lost in time.
   if now - (meta.created or 0) > JOB_LIFETIME / 2 then keep_stored(id, meta) end
+  leased[#leased + 1] = now + lease
+  leased[#leased + 1] = id
   count_move(task, meta.owner, meta.state, 'STARTED')
   -- A large job is fetched by its worker: the claim's answer must not be held up by it.
   local fits = sent + #data <= large
@@ -145,7 +146,7 @@ local function take(task, share)
   local target = math.min(wanted, #jobs + share)
   while #jobs < target and looks_left > 0 do
     local due = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '-inf', now,
-      'LIMIT', 0, math.min(target - #jobs, looks_left))
+      'LIMIT', 0, math.min(target - #jobs, looks_left, MOST_AT_ONCE))
     if due.err or #due == 0 then return end -- a queue that is none keeps nothing from the others
     for _, id in ipairs(due) do
       looks_left = looks_left - 1
