@@ -56,21 +56,26 @@ def test_a_worker_can_neither_rule_the_server_nor_leave_our_keys(node: Commands)
         assert worker.set("ft:key", "1")
 
 
+def call_in_a_script(worker: Redis, expression: str) -> None:
+    body = f"function() return {expression} end"
+    worker.function_load(
+        f"#!lua name=other\nredis.register_function('other', {body})", replace=True
+    )
+    worker.fcall("other", 0)
+
+
 @pytest.mark.parametrize("call", ["'FLUSHALL'", "'KEYS', '*'", "'GET', 'others:key'"])
 def test_a_script_may_do_no_more_than_its_caller(node: Commands, call: str) -> None:
-    with log_in(node, password=PASSWORD) as worker:
-        sha = worker.script_load(f"return redis.call({call})")
-        with pytest.raises(ResponseError, match=r"ACL failure|user executing the script can't"):
-            worker.evalsha(sha, 0)
+    refusal = r"ACL failure|user executing the script can't"
+    with log_in(node, password=PASSWORD) as worker, pytest.raises(ResponseError, match=refusal):
+        call_in_a_script(worker, f"redis.call({call})")
 
 
 @pytest.mark.parametrize("read", ["dofile({!r})", "io.open({!r}):read('*a')", "loadfile({!r})()"])
 def test_a_script_cannot_read_the_masters_files(node: Commands, read: str) -> None:
     node.settings.users_file.write_text('{"somebody": "his-password"}')
-    with log_in(node, password=PASSWORD) as worker:
-        sha = worker.script_load(f"return {read.format(str(node.settings.users_file))}")
-        with pytest.raises(ResponseError) as refused:
-            worker.evalsha(sha, 0)
+    with log_in(node, password=PASSWORD) as worker, pytest.raises(ResponseError) as refused:
+        call_in_a_script(worker, read.format(str(node.settings.users_file)))
     assert "his-password" not in str(refused.value)
     assert "No such" not in str(refused.value)  # it did not get as far as looking
 
