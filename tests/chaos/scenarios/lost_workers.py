@@ -14,11 +14,20 @@ from tests.waiting import eventually, is_alive
 
 
 async def strike(stage: Stage, node: Node) -> dict[str, float]:
-    """SIGKILL a worker; which jobs it lost, and when."""
-    struck = {attempt.key: time.monotonic() for attempt in stage.running_on(node)}
+    """SIGKILL a worker; which jobs it lost, and when.
+
+    It is stopped first, and what it lost is told when it is gone: between a look at what it runs
+    and its end, one of its jobs could have ended and another one have begun.
+    """
+    os.kill(node.pid, signal.SIGSTOP)
+    at = time.monotonic()
     below = node.kill()
     await eventually(lambda: not any(map(is_alive, below)), within=1.0)
-    return struck
+    lost = (
+        attempt for attempt in stage.attempts
+        if attempt.pid in below and (attempt.ended is None or attempt.ended > at)
+    )  # fmt: skip
+    return {attempt.key: at for attempt in lost}
 
 
 @scenario("1", "worker killed, another node takes over",
