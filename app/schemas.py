@@ -153,7 +153,7 @@ def record_model(spec: TaskSpec) -> type[BaseModel]:
 
 
 class JsonResponse(Response):
-    """An answer that is JSON already, made in a third of the framework's time."""
+    """An answer that is JSON already, made in two fifths of the framework's time."""
 
     def __init__(self, body: bytes) -> None:
         self.status_code = 200

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from app.callers import ANONYMOUS
 from app.dependencies import CallerDep
 from app.restricted_routes import AdminRoute, TaskRoute
+from app.schemas import JsonResponse
 from config.settings import Settings
 
 OPENAPI_URL = "/openapi.json"
@@ -135,7 +136,7 @@ def _schema_route(app: FastAPI) -> Callable[..., Awaitable[Response]]:
     async def openapi(caller: CallerDep) -> Response:
         tasks = frozenset(filter(caller.may_run, known))
         document = schema(tasks, caller.sees_all, caller is ANONYMOUS)
-        return Response(document, media_type="application/json")
+        return JsonResponse(document)
 
     return openapi
 

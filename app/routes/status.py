@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from app.callers import Caller
 from app.dependencies import CallerDep, ServicesDep
 from app.routes.refusals import INVALID, OF_BODIES, REFUSALS
-from app.schemas import StatusField, StatusRequest
+from app.schemas import JsonResponse, StatusField, StatusRequest
 from app.services import Services
 from app.status import as_seen_by, running_jobs, task_info, worker_status
 from app.strict_json import StrictRoute
@@ -46,7 +46,7 @@ async def _status(services: Services, caller: Caller, fields: list[StatusField])
         status["pending_task_count"] = statistics.waiting
     if "task_info" in fields:
         status |= task_info(statistics, tasks)
-    return Response(orjson.dumps(status), media_type="application/json")
+    return JsonResponse(orjson.dumps(status))
 
 
 async def _worker_status(

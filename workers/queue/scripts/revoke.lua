@@ -12,15 +12,14 @@ if result then return {'FINAL', result} end
 
 local meta = load_meta(id)
 if owner ~= '' and meta.owner ~= owner then return {'UNKNOWN'} end
-local task = meta.task
+local task, job = meta.task, stored_job(id)
 if not task then -- enqueued by an arq client and not started yet: only the job itself knows
-  local job = stored_job(id)
   local read, fields = pcall(cjson.decode, job or '')
   if not read or type(fields) ~= 'table' or type(fields.f) ~= 'string' then return {'UNKNOWN'} end
   task = fields.f
 end
 
-conclude(id, task, stored_job(id), meta, 'REVOKED', REVOKED_TEXT, ttl, now)
+conclude(id, task, job, meta, 'REVOKED', REVOKED_TEXT, ttl, now)
 counted(nil, now)
 if meta.token then
   redis.call('PUBLISH', CANCEL .. meta.worker, id)

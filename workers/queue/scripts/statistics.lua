@@ -21,6 +21,10 @@ for i = 1, windows do
 end
 
 local totals = redis.call('HGETALL', TOTALS .. whose)
+local number_of = {}
+for i = 1, #totals, 2 do
+  number_of[totals[i]] = tonumber(totals[i + 1])
+end
 
 -- Once a queue is empty an owner's gauges are zero, whatever they say; see count_new.
 local is_void = {}
@@ -33,7 +37,7 @@ local function unfinished(task)
   for state in pairs(GAUGES_OF_OWNER) do
     local field = task .. ':' .. state
     is_void[field] = length == 0
-    sum = sum + (tonumber(redis.call('HGET', TOTALS .. whose, field)) or 0)
+    sum = sum + (number_of[field] or 0)
   end
   return math.min(sum, length)
 end

@@ -10,8 +10,8 @@ end
 
 -- Write the one final result of a job and drop everything else that is kept of it.
 -- `result` is JSON: an object on SUCCESS, else a string; `job` the stored job if it is readable. The
--- caller has made sure that there is no result yet. The place in a concurrency key is the caller's business, for only it knows
--- whether something still runs.
+-- caller has made sure that there is no result yet. The place in a concurrency key is its business,
+-- for only it knows whether something still runs.
 -- The stored JSON ends with ,"z":[offset,length]}: where `result` stands, in bytes, so that a reader
 -- takes it as it is and reads only our few fields behind it, however large job and result are.
 local function conclude(id, task, job, meta, state, result, ttl, now)
