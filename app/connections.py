@@ -30,9 +30,9 @@ from app.accepting import FairServer
 from app.awaited import Awaited
 from app.errors import RETRY_AFTER_SECONDS, answer
 from app.framing import refuse_ambiguous
-from app.one_write import in_one_write
 from app.security_headers import HEADERS
 from app.taking import Taking
+from app.whole_answers import OFFERED, Answering
 from config.logs import event
 from config.settings import Settings
 
@@ -95,7 +95,6 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The TLS handshake is done."""
         super().connection_made(transport)
-        self.transport = in_one_write(transport)
         self._taking = Taking(transport)
         if not self._clients.make_room(len(self.connections)):
             self.app = _too_many
@@ -123,6 +122,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
+        self.scope["extensions"] = OFFERED
         self._in_head = True
         self._overhead = 0
 
@@ -214,6 +214,7 @@ class Connection(HttpToolsProtocol):
         self._taking.break_off()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.__class__ = Answering  # uvicorn makes them by the name of its own class
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
 

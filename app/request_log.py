@@ -34,10 +34,10 @@ class RequestLog:
             return message
 
         async def said(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if "status" in message:
                 event(log, logging.DEBUG, "answer", path=scope["path"], status=message["status"],
                       seconds=time.monotonic() - began)  # fmt: skip
-            elif message.get("body"):
+            if message.get("body"):
                 event(log, logging.DEBUG, "answer_body", path=scope["path"],
                       body=_shown(message["body"]))  # fmt: skip
             await send(message)

@@ -171,6 +171,19 @@ async def test_requests_that_do_not_wait_are_answered_in_their_order(gateway: Ga
     assert re.findall(rb'"id":"job-(\d+)"', answers) == [b"%d" % n for n in range(50)]
 
 
+async def test_the_last_answer_says_so_and_is_else_as_all_others(gateway: Gateway) -> None:
+    """An answer that is written in one piece is what uvicorn would write."""
+    check = b"GET /check/x HTTP/1.1\r\nHost: x\r\n"
+    answers = await said(gateway, check + END + check + CLOSE)
+    one, other = (b"HTTP" + answer for answer in answers.split(b"HTTP")[1:])
+
+    assert other == one.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
+    head, _, body = one.partition(b"\r\n\r\n")
+    assert b"\r\ncontent-length: %d\r\n" % len(body) in head
+    assert b"\r\ncontent-type: application/json" in head
+    assert b"\r\nx-content-type-options: nosniff\r\n" in head
+
+
 async def test_requests_before_what_is_none_are_answered(gateway: Gateway) -> None:
     """Not with the refusal of what came later: their client would take it for theirs."""
     answers = await said(gateway, GET + NAMED + END + POST + NAMED + CHUNKED + END + CHUNKS + END
