@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.callers import Caller
 from app.errors import GONE
-from config.audit import Deed, write_deeds
+from config.audit import Deed, write_lines
 from config.logs import event
 from config.settings import Settings
 
@@ -31,14 +32,14 @@ class AuditLog:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._gathered: deque[Deed] = deque(maxlen=MOST_GATHERED)
+        self._gathered: deque[bytes] = deque(maxlen=MOST_GATHERED)  # lines
         self._thread = ThreadPoolExecutor(1, "audit")
         self._timer: asyncio.TimerHandle | None = None
         self._is_broken = False
 
     def add(self, deed: Deed) -> None:
         """Have it written soon."""
-        self._gathered.append(deed)
+        self._gathered.append(deed.line(time.time()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHERED_SECONDS, self._write_soon)
 
@@ -54,14 +55,14 @@ class AuditLog:
         self._thread.submit(self._write)
 
     def _write(self) -> None:
-        deeds = [self._gathered.popleft() for _ in range(len(self._gathered))]
-        if not deeds:
+        lines = [self._gathered.popleft() for _ in range(len(self._gathered))]
+        if not lines:
             return
         try:
-            write_deeds(self._settings, deeds)
+            write_lines(self._settings, lines)
             self._is_broken = False
         except OSError as error:
-            self._gathered.extendleft(reversed(deeds))  # with the next ones again
+            self._gathered.extendleft(reversed(lines))  # with the next ones again
             if not self._is_broken:
                 self._is_broken = True
                 event(log, logging.ERROR, "audit_log_cannot_be_written",
@@ -84,7 +85,7 @@ class AuditTrail:
 
         def said(message: Message) -> Awaitable[None]:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if "status" in message:
                 status = message["status"]
             return send(message)
 

@@ -5,10 +5,9 @@ Never a secret: not what a client sent, but names, ids and results only.
 
 import fcntl
 import os
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -21,8 +20,7 @@ KEPT = 5  # rotated files, as of the other logs
 LONGEST_TEXT = 300  # characters of a field: some come from clients
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
+class Deed(NamedTuple):
     """Something that somebody did, or tried."""
 
     who: str  #: the user's name
@@ -31,13 +29,11 @@ class Deed:
     result: str | int  #: the answer's status, or a word that tells more
     about: str = ""  #: the id of a job or the name of a file
     sha256: str = ""  #: of a file that was stored
-    at: float = field(default_factory=time.time)  #: seconds since 1970
 
-    @property
-    def line(self) -> bytes:
-        """It, as it stands in the log."""
+    def line(self, at: float) -> bytes:
+        """It, as it stands in the log if it was done ``at`` so many seconds since 1970."""
         fields = {
-            "time": iso(int(self.at * 1000)),
+            "time": iso(int(at * 1000)),
             "who": self.who[:LONGEST_TEXT],
             "from": self.address,
             "what": self.what[:LONGEST_TEXT],
@@ -48,8 +44,8 @@ class Deed:
         return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def write_deeds(settings: Settings, deeds: Iterable[Deed]) -> None:
-    """Append to the audit log, whatever other processes do so at the same time.
+def write_lines(settings: Settings, lines: Iterable[bytes]) -> None:
+    """Append what was done to the audit log, whatever other processes do so at the same time.
 
     Raises:
         OSError: it cannot be written.
@@ -64,7 +60,7 @@ def write_deeds(settings: Settings, deeds: Iterable[Deed]) -> None:
         descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "ab") as file:
             give_to_owner_of(log.parent, descriptor)
-            file.write(b"".join(deed.line for deed in deeds))
+            file.write(b"".join(lines))
 
 
 def _rotate(log: Path) -> None:

@@ -4,9 +4,10 @@ import contextlib
 import fcntl
 import os
 import pwd
+import time
 from collections.abc import Iterator
 
-from config.audit import Deed, write_deeds
+from config.audit import Deed, write_lines
 from config.errors import ConfigurationError
 from config.ownership import give_to_owner_of
 from config.settings import Settings
@@ -47,7 +48,8 @@ def audit(settings: Settings, what: str, about: str) -> None:
     if not settings.audit_log:
         return
     try:
-        write_deeds(settings, [Deed(_account(), "this machine", what, "done", about)])
+        deed = Deed(_account(), "this machine", what, "done", about)
+        write_lines(settings, [deed.line(time.time())])
     except OSError as error:
         raise ConfigurationError(
             [f"done, but {settings.audit_log_file} cannot be written: {error.strerror}"]

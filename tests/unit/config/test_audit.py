@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from config import audit
-from config.audit import KEPT, Deed, write_deeds
+from config.audit import KEPT, Deed, write_lines
 from config.settings import Settings
 
 
@@ -19,27 +19,27 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings()
 
 
-def deed(about: str = "") -> Deed:
-    return Deed("ann", "192.0.2.1", "create add", 200, about, at=1_767_225_600.25)
+def line(about: str = "") -> bytes:
+    return Deed("ann", "192.0.2.1", "create add", 200, about).line(1_767_225_600.25)
 
 
 def test_a_line_says_who_did_what_when_from_where_and_how_it_ended() -> None:
-    assert orjson.loads(deed("job-1").line) == {
+    assert orjson.loads(line("job-1")) == {
         "time": "2026-01-01T00:00:00.250Z", "who": "ann", "from": "192.0.2.1",
         "what": "create add", "about": "job-1", "result": 200,
     }  # fmt: skip
-    assert "about" not in orjson.loads(deed().line)
+    assert "about" not in orjson.loads(line())
 
 
 def test_what_clients_send_stays_in_one_short_line() -> None:
-    line = Deed("a", "b", "run x\n{}" * 1000, 404, "é\n" * 1000).line
+    line = Deed("a", "b", "run x\n{}" * 1000, 404, "é\n" * 1000).line(0.0)
 
     assert line.count(b"\n") == 1
     assert len(line) < 2000
 
 
 def test_only_the_node_reads_it(settings: Settings) -> None:
-    write_deeds(settings, [deed()])
+    write_lines(settings, [line()])
 
     assert stat.S_IMODE(settings.audit_log_file.stat().st_mode) == 0o600
 
@@ -49,7 +49,7 @@ def test_it_is_rotated_and_the_oldest_go(
 ) -> None:
     monkeypatch.setattr(audit, "ROTATED_AT", 1)
     for number in range(10):
-        write_deeds(settings, [deed(f"{number}")])
+        write_lines(settings, [line(f"{number}")])
     files = {path.name: path.read_bytes() for path in settings.log_dir.iterdir()}
 
     assert len(files) == 1 + KEPT
@@ -58,7 +58,7 @@ def test_it_is_rotated_and_the_oldest_go(
 
 def _write_many(settings: Settings, writer: int) -> None:
     for number in range(100):
-        write_deeds(settings, [deed(f"{writer}-{number}-{part}") for part in range(3)])
+        write_lines(settings, [line(f"{writer}-{number}-{part}") for part in range(3)])
 
 
 def test_processes_that_write_at_once_lose_nothing(
