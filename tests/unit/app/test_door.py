@@ -17,6 +17,7 @@ from app.callers import Caller
 from app.door import Door
 from app.errors import ApiError, UnauthorizedError
 from config import passwords
+from config.logs import Event
 from config.passwords import hashed
 from config.settings import Settings
 from config.tokens import Token, digest_of, new_token, tokens_as_json
@@ -289,8 +290,8 @@ def test_plain_passwords_are_warned_of_once(
     path.write_text('{"a": "three"}')
     users.look()
 
-    (warned,) = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert warned.__dict__["fasttask_fields"]["remedy"] == "make passwords-hash"
+    (warned,) = [r for r in caplog.records if isinstance(r, Event) and r.levelno == logging.WARNING]
+    assert warned.fields["remedy"] == "make passwords-hash"
 
 
 def test_a_known_credential_is_not_hashed_again(

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from app.request_log import SHOWN_BODY, RequestLog
-from config.logs import FIELDS
+from config.logs import Event
 
 
 async def echo(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,7 +26,7 @@ async def logged(caplog: pytest.LogCaptureFixture) -> list[Any]:
         headers = {"Cookie": "secret", "Proxy-Authorization": "secret"}
         content = b"\xff" + b"x" * 5000
         await client.post("/a?b=c", content=content, auth=("user", "secret"), headers=headers)
-    return [(r.message, getattr(r, FIELDS)) for r in caplog.records if r.name == "fasttask.app"]
+    return [(r.message, r.fields) for r in caplog.records if isinstance(r, Event)]
 
 
 def test_a_request_and_its_answer_are_logged(logged: list[Any]) -> None:
