@@ -24,9 +24,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from workers.queue.connection import ANSWER_TIMEOUT, LARGE_BYTES, patient_twin
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
 from workers.queue.scripts import LIBRARY, Script
-from workers.queue.wire import Command, Wire
+from workers.queue.wire import Argument, Packed, Wire, command, packed
 
-Argument = str | bytes | int
 LOOK_SECONDS = 0.25  # how often it is looked who has waited too long
 LARGEST_PIPELINE = 128  # calls
 LARGEST_EXCHANGE = 16 * 1024  # bytes, or a single call: over 64 kbit/s these take half of the time
@@ -41,10 +40,14 @@ BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 @dataclass(slots=True)
 class _Call:
     script: Script
-    arguments: tuple[bytes, ...]
-    size: int  #: of its arguments, in bytes
+    arguments: Packed
     reply: asyncio.Future[Any]
     asked_at: float  #: by the monotonic clock
+
+    @property
+    def size(self) -> int:
+        """What it takes on the wire, in bytes."""
+        return len(self.arguments.data)
 
 
 _Bundle = list[_Call]  # calls of one script that go as one command
@@ -81,11 +84,11 @@ class ScriptRunner:
             QueueError: the server refused the call for another reason, or it cannot be sent.
         """
         try:
-            encoded = _encoded(arguments)
+            ready = packed(*arguments)
         except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
             raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        call = _Call(script, encoded, sum(map(len, encoded)), reply, time.monotonic())
+        call = _Call(script, ready, reply, time.monotonic())
         try:
             return await self._answer(call)
         except QueueUnavailableError:
@@ -168,7 +171,7 @@ class ScriptRunner:
 async def _load_and_repeat(bundles: list[_Bundle], replies: list[Any], wire: Wire) -> list[Any]:
     """Load the library into a server that does not have it, and run what it did not know."""
     unknown = [i for i, reply in enumerate(replies) if _is_unknown(reply)]
-    [loaded] = await wire.exchange([(b"FUNCTION", b"LOAD", LIBRARY.encode())])
+    [loaded] = await wire.exchange([command([packed("FUNCTION", "LOAD", LIBRARY)])])
     if isinstance(loaded, ResponseError) and "already exists" not in str(loaded):
         raise loaded  # another process may have been faster
     repeated = await wire.exchange([_command(bundles[i]) for i in unknown])
@@ -181,20 +184,9 @@ def _is_unknown(reply: Any) -> bool:
     return isinstance(reply, ResponseError) and str(reply) == "Function not found"
 
 
-def _command(bundle: _Bundle) -> Command:
-    arguments = chain.from_iterable(call.arguments for call in bundle)
-    return (b"FCALL", bundle[0].script.function, b"0", *arguments)
-
-
-def _encoded(arguments: Iterable[Argument]) -> tuple[bytes, ...]:
-    return tuple(
-        [
-            argument if isinstance(argument, bytes)
-            else argument.encode() if isinstance(argument, str)
-            else b"%d" % argument
-            for argument in arguments
-        ]
-    )  # fmt: skip
+def _command(bundle: _Bundle) -> bytes:
+    function = packed("FCALL", bundle[0].script.function, 0)
+    return command([function, *(call.arguments for call in bundle)])
 
 
 def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:

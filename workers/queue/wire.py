@@ -3,13 +3,18 @@
 The redis library's pipelines take a connection from the pool each time, look whether it is alive,
 set a timeout for each part of the exchange and encode each argument by its type; that costs four
 times what is left here. What is kept is its connection: replies, TLS, logging in.
+
+On the wire a command is the number of its arguments and then each with its length in front:
+https://valkey.io/topics/protocol/.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import hiredis
 from arq.connections import ArqRedis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -17,7 +22,15 @@ from redis.exceptions import ResponseError
 
 IDLE_SECONDS = 0.05  # after which a connection may have been closed by the other side unnoticed
 
-Command = Sequence[bytes]
+Argument = str | bytes | int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Arguments as they go over the wire, without their number."""
+
+    number: int
+    data: bytes
 
 
 class Wire:
@@ -33,7 +46,7 @@ class Wire:
         self._connection: AbstractConnection | None = None
         self._used_at = 0.0
 
-    async def exchange(self, commands: Sequence[Command]) -> list[Any]:
+    async def exchange(self, commands: Sequence[bytes]) -> list[Any]:
         """The replies to ``commands``; where one is an error, a ResponseError stands in its place.
 
         Raises:
@@ -43,7 +56,7 @@ class Wire:
         async with asyncio.timeout(self._seconds):
             connection = await self._ready()
             try:
-                await connection.send_packed_command(b"".join(map(packed, commands)), False)
+                await connection.send_packed_command(b"".join(commands), False)
                 replies = [await _reply(connection) for _ in commands]
             except BaseException:  # what was asked and not read must never be read by another
                 await connection.disconnect(nowait=True)
@@ -60,10 +73,21 @@ class Wire:
         return self._connection
 
 
-def packed(command: Command) -> bytes:
-    """A command as it goes over the wire: https://valkey.io/topics/protocol/."""
-    arguments = [b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in command]
-    return b"*%d\r\n%b" % (len(arguments), b"".join(arguments))
+def packed(*arguments: Argument) -> Packed:
+    """Arguments of a command, ready to be sent.
+
+    Raises:
+        UnicodeEncodeError: a text among them cannot be.
+    """
+    whole: bytes = hiredis.pack_command(arguments)  # type: ignore[arg-type]  # of any length
+    return Packed(len(arguments), whole[whole.index(b"\n") + 1 :])
+
+
+def command(parts: Iterable[Packed]) -> bytes:
+    """The command whose arguments are all those of ``parts``."""
+    parts = list(parts)
+    number = sum(part.number for part in parts)
+    return b"*%d\r\n%b" % (number, b"".join([part.data for part in parts]))
 
 
 async def _drop_if_closed(connection: AbstractConnection) -> None:
