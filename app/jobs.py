@@ -1,20 +1,19 @@
 """What a client can do with jobs: create them, wait for them, look at them, take them back."""
 
 import asyncio
-import contextlib
 import math
 import time
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 import orjson
 
 from app.callers import Caller
 from app.schemas import ConcurrencyParams
+from config.random_uuid import random_uuid
 from workers.queue.broker import Broker
 from workers.queue.errors import QueueUnavailableError
-from workers.queue.listeners import EndOfJobs
+from workers.queue.listeners import AwaitedEnd, EndOfJobs
 from workers.queue.records import (
     Concurrency,
     DeadLetters,
@@ -30,17 +29,6 @@ REREAD_SECONDS = 5.0  # how long a waiting client trusts that it hears of the en
 # How long an accepted revoke of a job that a worker has is not answered yet. A worker takes short
 # jobs a moment before they begin, and hears by a message that it must not begin one any more.
 CANCEL_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A checked request to run a task. ``params`` is a JSON object."""
-
-    task: str
-    params: bytes
-    owner: str
-    concurrency: ConcurrencyParams | None = None
-    idempotency: Idempotency | None = None
 
 
 class Jobs:
@@ -72,25 +60,36 @@ class Jobs:
         self._running_id = await self._broker.running_id(wanted, before or str(uuid.uuid4()))
         return self._running_id != before
 
-    async def create(self, order: Order) -> JobView:
+    def order(
+        self, task: str, params: bytes, owner: str, places: ConcurrencyParams | None = None,
+        once: Idempotency | None = None,
+    ) -> NewJob:  # fmt: skip
+        """A job to create, of a checked request; ``params`` is a JSON object."""
+        job_id = self._new_id()
+        return NewJob(job_id, task, params, owner, self._concurrency(places), once)
+
+    async def create(self, job: NewJob, notify: str = "") -> JobView:
         """Queue a job; when this returns it is as durable as the queue server.
 
-        An order with the idempotency key of an earlier one gives the earlier one's job.
+        One with the idempotency key of an earlier one gives the earlier one. ``notify`` names the
+        gateway that hears of its end.
 
         Raises:
             KeyReusedError: the earlier order was another one.
         """
-        return await self._create(self._new_job(order), notify="")
+        view = await self._broker.create(job, notify)
+        if view is None:  # only after a call that had to be repeated: the id is new
+            return await self._broker.read(job.id, notify)
+        return view
 
-    async def run(self, order: Order) -> JobView:
+    async def run(self, job: NewJob) -> JobView:
         """As :meth:`create`, then wait for the job's end, however long it takes."""
-        job = self._new_job(order)
-        with self._ends.of(job.id) as ended:
-            view = await self._create(job, notify=self._ends.gateway)
+        with self._ends.of(job.id) as end:
+            view = await self.create(job, notify=self._ends.gateway)
             if view.id == job.id:
-                return await self._wait(view, ended, math.inf)
-        with self._ends.of(view.id) as ended:  # an earlier one: we did not listen for it
-            return await self._wait(await self._read(view.id), ended, math.inf)
+                return await self._wait(view, end, math.inf)
+        with self._ends.of(view.id) as end:  # an earlier one: we did not listen for it
+            return await self._wait(await self._read(view.id), end, math.inf)
 
     async def look(self, job_id: str, caller: Caller, task: str = "", notify: str = "") -> JobView:
         """A job as it stands. ``task`` is what the client takes it for, if it says so.
@@ -111,9 +110,9 @@ class Jobs:
     ) -> JobView:
         """As :meth:`look`: a job when it has ended, or as it is when the time is over."""
         # We listen before we ask: the message could overtake the answer.
-        with self._ends.of(job_id) as ended:
+        with self._ends.of(job_id) as end:
             view = await self.look(job_id, caller, task, self._ends.gateway)
-            return await self._wait(view, ended, wait_seconds)
+            return await self._wait(view, end, wait_seconds)
 
     async def revoke(self, job_id: str, caller: Caller) -> Revocation:
         """Take a job back for good, whether it waits or runs; one of others is unknown."""
@@ -150,26 +149,10 @@ class Jobs:
     def _foreign(self, job_id: str) -> JobView:
         return _failure(job_id, f"{job_id} is not of this RUNNING_ID={self.running_id}")
 
-    def _new_job(self, order: Order) -> NewJob:
-        return NewJob(
-            id=self._new_id(),
-            task=order.task,
-            params=order.params,
-            owner=order.owner,
-            concurrency=self._places(order.concurrency),
-            idempotency=order.idempotency,
-        )
-
     def _new_id(self) -> str:
-        return f"{self.running_id}-{uuid.uuid4()}"
+        return f"{self.running_id}-{random_uuid()}"
 
-    async def _create(self, job: NewJob, notify: str) -> JobView:
-        view = await self._broker.create(job, notify)
-        if view is None:  # only after a call that had to be repeated: the id is new
-            return await self._broker.read(job.id, notify)
-        return view
-
-    def _places(self, params: ConcurrencyParams | None) -> Concurrency | None:
+    def _concurrency(self, params: ConcurrencyParams | None) -> Concurrency | None:
         """A place shorter than a few heartbeats would lapse under a job that is alive."""
         if params is None:
             return None
@@ -181,14 +164,11 @@ class Jobs:
             int(expire * 1000),
         )
 
-    async def _wait(self, view: JobView, ended: asyncio.Event, seconds: float) -> JobView:
+    async def _wait(self, view: JobView, end: AwaitedEnd, seconds: float) -> JobView:
         """The job when it has ended, or as it is after ``seconds``."""
         deadline = time.monotonic() + seconds
         while not view.is_final and (left := deadline - time.monotonic()) > 0:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), min(left, REREAD_SECONDS))
-            ended.clear()
-            view = await self._read(view.id)
+            view = await end.within(min(left, REREAD_SECONDS)) or await self._read(view.id)
         return view
 
     async def _read(self, job_id: str) -> JobView:
@@ -197,4 +177,4 @@ class Jobs:
 
 
 def _failure(job_id: str, text: str) -> JobView:
-    return replace(JobView(job_id, State.FAILURE, known=False), result=orjson.dumps(text))
+    return JobView(job_id, State.FAILURE, orjson.dumps(text), known=False)

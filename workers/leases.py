@@ -60,12 +60,13 @@ class Leases:
         if self.held and late:
             await self.renew()
 
-    def cancel(self, job_id: str | None) -> None:
+    def cancel(self, job_id: bytes | None) -> None:
         """Stop a job that was revoked. None: a message may have been lost, the leases tell."""
         if job_id is None:
             self._beat_now.set()
+            return
         for job in self.held.values():
-            if job.id == job_id:
+            if job.id.encode() == job_id:
                 self._slots.stop(job.token, StopReason.REVOKED)
 
     def stop_all(self) -> None:

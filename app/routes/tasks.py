@@ -10,13 +10,13 @@ from app.audit import note
 from app.dependencies import caller_of, jobs_of
 from app.direct import Direct, DirectRoutes, read_params, read_wait
 from app.idempotency import idempotency
-from app.jobs import Order
 from app.patience import unless_gone
 from app.restricted_routes import TaskRoute
 from app.routes.refusals import INVALID, OF_BODIES, REFUSALS
 from app.schemas import job_response, record_model, request_model
 from config.registry import CONCURRENCY_FIELD, TaskSpec
 from config.settings import Settings
+from workers.queue.records import NewJob
 
 LONGEST_WAIT = 3600  # seconds
 LONGEST_ID = 256
@@ -90,8 +90,8 @@ def _direct_check(task: str, endpoint: Endpoint) -> Direct:
 def _run_endpoint(task: str) -> Callable[..., Any]:
     async def run(params: BaseModel, request: Request, key: IdempotencyKey = None) -> Response:
         """Run the task and wait for its result."""
-        order = await _order(request, task, params, key)
-        return await unless_gone(request, _run(request, order))
+        job = await _order(request, task, params, key)
+        return await unless_gone(request, _run(request, job))
 
     return run
 
@@ -126,17 +126,18 @@ async def _check(request: Request, job_id: str, wait: float, task: str) -> Respo
     return job_response(await jobs_of(request).check(job_id, caller_of(request), wait, task))
 
 
-async def _run(request: Request, order: Order) -> Response:
-    view = await jobs_of(request).run(order)
+async def _run(request: Request, job: NewJob) -> Response:
+    view = await jobs_of(request).run(job)
     note(request, view.id, view.state)
     return job_response(view)
 
 
-async def _order(request: Request, task: str, params: BaseModel, key: str | None) -> Order:
+async def _order(request: Request, task: str, params: BaseModel, key: str | None) -> NewJob:
     body = params.model_dump_json(by_alias=False, exclude_computed_fields=True)
     user = caller_of(request).name
     once = idempotency(user, task, key, await request.json()) if key is not None else None
-    return Order(task, body.encode(), user, getattr(params, CONCURRENCY_FIELD), once)
+    places = getattr(params, CONCURRENCY_FIELD)
+    return jobs_of(request).order(task, body.encode(), user, places, once)
 
 
 def _taking(params: type[BaseModel], endpoint: Callable[..., Any]) -> Callable[..., Any]:

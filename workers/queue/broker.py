@@ -4,7 +4,6 @@ import contextlib
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -35,6 +34,7 @@ from workers.queue.records import (
     unknown_job,
 )
 from workers.queue.runner import ScriptRunner, translated
+from workers.queue.stored_result import final_view
 
 CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
 
@@ -233,7 +233,7 @@ class Broker:
                 data: bytes | None = await twin.get(keys.JOB + job.id)
         except Exception as error:
             raise translated(error, "job data") from error
-        return replace(job, data=data or b"", bytes_to_fetch=0)
+        return job._replace(data=data or b"", bytes_to_fetch=0)
 
     async def renew(self, jobs: Sequence[ClaimedJob], longest_run: float) -> list[Lease]:
         """Renew the leases of ``jobs``, an answer each; ``longest_run`` is in seconds."""
@@ -335,30 +335,10 @@ def _view(job_id: str, reply: list[Any]) -> JobView:
     """A reply of read or revoke as a record."""
     match reply[0]:
         case b"FINAL":
-            return _final_view(job_id, reply[1])
+            return final_view(reply[1])
         case b"UNKNOWN":
             return unknown_job(job_id)
     return _open_view(job_id, reply[0] == b"EXPIRED", *(part.decode() for part in reply[1:]))
-
-
-def _final_view(job_id: str, stored: bytes) -> JobView:
-    """A stored result. Only our own fields are parsed; see conclude in ending.lua."""
-    start, length = orjson.loads(stored[stored.rindex(b"[") : -1])
-    fields = orjson.loads(b"{" + stored[start + length + 1 :])
-    tries = fields["n"]
-    return JobView(
-        id=job_id,
-        state=State(fields["x"]),
-        result=stored[start : start + length],
-        task=fields["q"].removeprefix(keys.QUEUE),
-        owner=fields["o"],
-        created_ms=fields["c"],
-        started_ms=fields["st"] if tries else None,
-        finished_ms=fields["ft"],
-        updated_ms=fields["ft"],
-        tries=tries,
-        worker=fields["w"] or None,
-    )
 
 
 def _open_view(

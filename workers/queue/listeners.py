@@ -9,6 +9,7 @@ import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from itertools import chain
 
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
@@ -16,6 +17,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from config.logs import event
 from workers.queue import keys
+from workers.queue.records import JobView
+from workers.queue.stored_result import final_view
 
 log = logging.getLogger("fasttask.queue")
 
@@ -51,7 +54,7 @@ class Subscription:
         self._channel = channel
         self.connected = asyncio.Event()
 
-    async def listen(self, heard: Callable[[str | None], None]) -> None:
+    async def listen(self, heard: Callable[[bytes | None], None]) -> None:
         """Call ``heard`` with each message, and with None when messages may have been missed."""
         delays = reconnect_delays()
         while True:
@@ -64,7 +67,7 @@ class Subscription:
                 event(log, logging.WARNING, "subscription_lost", channel=self._channel, why=error)
             await asyncio.sleep(next(delays))
 
-    async def _messages(self) -> AsyncIterator[str | None]:
+    async def _messages(self) -> AsyncIterator[bytes | None]:
         async with self._redis.pubsub() as channel:
             await channel.subscribe(self._channel)
             pinged = False
@@ -79,7 +82,28 @@ class Subscription:
                     self.connected.set()
                     yield None
                 elif message["type"] == "message":
-                    yield message["data"].decode()
+                    yield message["data"]
+
+
+class AwaitedEnd:
+    """The end of one job, which somebody waits for."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+        self._view: JobView | None = None
+
+    async def within(self, seconds: float) -> JobView | None:
+        """The job as it ended; None if that was not told, or there was no news in this time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        self._news.clear()
+        return self._view
+
+    def tell(self, view: JobView | None) -> None:
+        """It has ended, as ``view`` if that is known, or may have ended."""
+        self._view = view
+        self._news.set()
 
 
 class EndOfJobs:
@@ -88,29 +112,38 @@ class EndOfJobs:
     def __init__(self, redis: ArqRedis, gateway: str) -> None:
         self.gateway = gateway
         self._subscription = Subscription(redis, keys.done(gateway))
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, set[AwaitedEnd]] = {}
 
     async def listen(self) -> None:
         """Run for as long as the gateway does."""
         await self._subscription.listen(self._heard)
 
     @contextlib.contextmanager
-    def of(self, job_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set when the job may have ended; forgotten when the block is left."""
-        ended = asyncio.Event()
-        self._waiting.setdefault(job_id, set()).add(ended)
+    def of(self, job_id: str) -> Iterator[AwaitedEnd]:
+        """The end of a job, to be waited for; forgotten when the block is left."""
+        end = AwaitedEnd()
+        self._waiting.setdefault(job_id, set()).add(end)
         try:
-            yield ended
+            yield end
         finally:
             waiting = self._waiting[job_id]
-            waiting.discard(ended)
+            waiting.discard(end)
             if not waiting:
                 del self._waiting[job_id]
 
-    def _heard(self, job_id: str | None) -> None:
-        if job_id is not None:
-            ended = self._waiting.get(job_id, set())
-        else:
-            ended = {e for waiting in self._waiting.values() for e in waiting}
-        for one in ended:
-            one.set()
+    def _heard(self, message: bytes | None) -> None:
+        if message is None:
+            for end in chain.from_iterable(self._waiting.values()):
+                end.tell(None)
+            return
+        job_id, view = _end_of(message)
+        for end in self._waiting.get(job_id, ()):
+            end.tell(view)
+
+
+def _end_of(message: bytes) -> tuple[str, JobView | None]:
+    """Which job a message is about, and how it ended if it says so."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        view = final_view(message)
+        return view.id, view
+    return message.decode(errors="replace"), None

@@ -78,9 +78,10 @@ async def test_whoever_asked_is_told_of_the_end(broker: Broker, redis: ArqRedis,
             message = await channel.get_message(timeout=5)
             assert message is not None
             heard.append((message["channel"], message["data"]))
+    stored = await redis.get(keys.RESULT + "one")
     assert sorted(heard[:-1]) == [
-        (keys.done("g1").encode(), b"one"),
-        (keys.done("g10").encode(), b"one"),
+        (keys.done("g1").encode(), stored),
+        (keys.done("g10").encode(), stored),
     ]
 
 

@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 from tests.queue_server import QueueServer
 from tests.queue_state import TASK, WORKER, created_and_claimed, new_job
 from tests.waiting import eventually
+from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.connection import MOST_CONNECTIONS
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
@@ -165,11 +166,11 @@ async def test_a_subscription_that_broke_says_that_messages_may_be_missing(
     listening = asyncio.create_task(Subscription(own_redis, "channel").listen(heard.append))
     await eventually(lambda: heard == [None])
     await own_redis.publish("channel", "one")
-    await eventually(lambda: heard == [None, "one"])
+    await eventually(lambda: heard == [None, b"one"])
 
     own_server.kill()
     own_server.start()
-    await eventually(lambda: heard == [None, "one", None], within=15)
+    await eventually(lambda: heard == [None, b"one", None], within=15)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
 
@@ -179,14 +180,35 @@ async def test_the_end_of_a_job_wakes_only_who_waits_for_it(
 ) -> None:
     ends = EndOfJobs(redis, "g1")
     listening = asyncio.create_task(ends.listen())
-    with ends.of("any") as began:  # a new subscription tells everybody to look for himself
-        await asyncio.wait_for(began.wait(), 5)
+    await broker.create(new_job("zero"), notify="g1")
+    with ends.of("zero") as zero:  # a new subscription tells everybody to look for himself
+        assert await zero.within(5) is None
     for job_id in ("one", "two"):
         await broker.create(new_job(job_id), notify="g1")
     with ends.of("one") as one, ends.of("two") as two, ends.of("one") as also_one:
-        await broker.revoke("one")
-        await asyncio.wait_for(asyncio.gather(one.wait(), also_one.wait()), 5)
-        assert not two.is_set()
+        ended = (await broker.revoke("one")).view
+        assert await asyncio.gather(one.within(5), also_one.within(5)) == [ended, ended]
+        assert not two._news.is_set()
     assert ends._waiting == {}
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_of_a_large_result_only_the_id_is_told(broker: Broker, redis: ArqRedis) -> None:
+    async with redis.pubsub() as channel:
+        await channel.subscribe(keys.done("g1"))
+        await channel.get_message(timeout=5)
+        await broker.create(new_job("one"), notify="g1")
+        [job] = (await broker.claim("w", 1, [TASK])).jobs
+        await broker.finish(job, State.SUCCESS, b'{"text":"%b"}' % (b"x" * 20_000))
+        message = await channel.get_message(timeout=5)
+    assert message is not None
+    assert message["data"] == b"one"
+
+
+@pytest.mark.parametrize("message", [b"one", b"[", b"[[],2]]", b'{"n":1}', b"\xff", b""])
+async def test_a_message_that_is_no_result_is_an_id(redis: ArqRedis, message: bytes) -> None:
+    ends = EndOfJobs(redis, "g1")
+    with ends.of(message.decode(errors="replace")) as end:
+        ends._heard(message)
+        assert await end.within(5) is None

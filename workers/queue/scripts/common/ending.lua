@@ -18,7 +18,7 @@ local function conclude(id, task, job, meta, state, result, ttl, now)
   local attempt = attempts_of(meta)
   local head = open_job(job, task, attempt)
     .. (state == 'SUCCESS' and ',"s":true,"r":' or ',"s":false,"r":')
-  redis.call('SET', RESULT .. id, table.concat({
+  local stored = table.concat({
     head, result,
     ',"st":', meta.started or whole(now),
     ',"ft":', whole(now),
@@ -29,13 +29,14 @@ local function conclude(id, task, job, meta, state, result, ttl, now)
     ',"w":', cjson.encode(meta.worker or ''),
     ',"o":', cjson.encode(meta.owner or ''),
     ',"c":', meta.created or whole(now),
-    ',"z":[', #head, ',', #result, ']}'}), 'PX', ttl)
+    ',"z":[', #head, ',', #result, ']}'})
+  redis.call('SET', RESULT .. id, stored, 'PX', ttl)
   redis.call('DEL', JOB .. id, IN_PROGRESS .. id, META .. id)
   if meta.idempotency then redis.call('PEXPIRE', IDEMPOTENCY .. meta.idempotency, ttl) end
   redis.call('ZREM', QUEUE .. task, id)
   if is_aborted(id) then redis.call('ZREM', ABORT, id) end
   count_end(task, meta.owner, meta.state, state)
-  tell_waiting(id, meta.notify)
+  tell_waiting(id, meta.notify, stored)
 end
 
 local REVOKED_TEXT = '"revoked"'

@@ -14,8 +14,12 @@ local function wake_worker(task)
   end
 end
 
-local function tell_waiting(id, notify)
+-- Who waits for a job's end is told the stored result. A large one would have to be kept for
+-- listeners that are slow, so they are told the id only, and read it.
+local LARGEST_TOLD = 16 * 1024 -- bytes
+
+local function tell_waiting(id, notify, stored)
   for gateway in string.gmatch(notify or '', '%S+') do
-    redis.call('PUBLISH', DONE .. gateway, id)
+    redis.call('PUBLISH', DONE .. gateway, #stored <= LARGEST_TOLD and stored or id)
   end
 end
