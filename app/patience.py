@@ -11,17 +11,23 @@ from app.errors import GONE
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
     """The answer of ``work``, which is cancelled when the client disconnects meanwhile."""
-    working = asyncio.create_task(work)
-    watching = asyncio.create_task(_disconnected(request))
+    waiting = asyncio.current_task()
+    assert waiting is not None
+    gone = False
+
+    async def stop_when_gone() -> None:
+        nonlocal gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        waiting.cancel()
+
+    watching = asyncio.create_task(stop_when_gone())
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        # Nobody reads the answer to a client that has gone.
-        return working.result() if working.done() else Response(status_code=GONE)
+        return await work
+    except asyncio.CancelledError:
+        if not gone or waiting.uncancel():  # somebody else wants us to stop
+            raise
+        return Response(status_code=GONE)  # nobody reads it
     finally:
         watching.cancel()
-        working.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -61,19 +61,17 @@ class ChildHandle:
         self._loop.add_reader(connection.fileno(), self._read)
 
     @property
-    def is_usable(self) -> bool:
-        """Whether it lives and nobody has killed it: a killed child is seen to end a bit later."""
-        return not self.gone.is_set() and self._stopped_for is None
-
-    @property
     def outstanding(self) -> int:
         """How many jobs it has, the running one included."""
         return len(self._jobs)
 
     @property
     def takes_more(self) -> bool:
-        """Whether another job may be sent ahead: not while one is so large that sending waits."""
-        return self._rest is None
+        """Whether another job may be sent: not while one is so large that sending waits.
+
+        Nor to a child that was killed, which is seen to end a bit later.
+        """
+        return self._rest is None and self._stopped_for is None and not self.gone.is_set()
 
     @property
     def seconds_on_first(self) -> float:

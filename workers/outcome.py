@@ -1,7 +1,7 @@
 """What can become of an attempt to run a job: plain data, the same on both sides of the pipe."""
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 import orjson
 
@@ -29,8 +29,7 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The ending of one attempt. ``result`` is JSON: an object on SUCCESS, else a string."""
 
     ending: Ending

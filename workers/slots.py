@@ -34,8 +34,8 @@ class Slot:
     def is_ready(self) -> bool:
         """Whether there is a live child that may be sent another job."""
         child = self._child
-        usable = child is not None and child.is_usable and child.takes_more
-        return usable and self._jobs_done < self._jobs_per_child
+        may_take = child is not None and child.takes_more
+        return may_take and self._jobs_done < self._jobs_per_child
 
     @property
     def outstanding(self) -> int:

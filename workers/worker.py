@@ -286,15 +286,14 @@ class Worker(arq.Worker):
     async def _run_in_slot(self, _ctx: dict[Any, Any], job: ClaimedJob) -> Outcome:
         """What arq's registry holds for each task."""
         try:
-            whole = await self._with_data(job)
+            whole = await self._with_data(job) if job.bytes_to_fetch else job
         except BaseException:
             self._slots.take_promise_back()
             raise
         return await self._slots.run(whole)
 
     async def _with_data(self, job: ClaimedJob) -> ClaimedJob:
-        if not job.bytes_to_fetch:
-            return job
+        """The job with its data, which was too large to come along."""
         tell = partial(event, log, logging.WARNING, "job_not_fetched", job=job.id, task=job.task)
         fetch = partial(self.broker.with_data, job)
         return await until_it_works(fetch, QueueUnavailableError, tell)

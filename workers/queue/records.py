@@ -1,8 +1,11 @@
-"""What crosses the queue's door: frozen records, never loose dicts."""
+"""What crosses the queue's door: frozen records, never loose dicts.
+
+Those that are made for each job are tuples: a frozen dataclass takes three times as long to make.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -39,8 +42,7 @@ class Idempotency:
     body: str  #: hex SHA-256 of what was asked for
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A job to create. ``params`` is a JSON object that was checked against the task's Params."""
 
     id: str
@@ -51,8 +53,7 @@ class NewJob:
     idempotency: Idempotency | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
+class ClaimedJob(NamedTuple):
     """A job that this worker may run until its lease ends, and the token that proves it."""
 
     id: str
@@ -99,8 +100,7 @@ class Verdict(StrEnum):
     DEAD = "DEAD"  #: released once too often after a crash: ended as FAILURE
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(NamedTuple):
     """A job as it stands: what `check` shows. Times are ms since 1970, None if not there yet."""
 
     id: str

@@ -74,3 +74,14 @@ async def test_work_is_cancelled_when_its_request_is() -> None:
     await asyncio.sleep(0)
 
     assert work.cancelled
+
+
+async def test_who_is_cancelled_besides_goes_on_being_so() -> None:
+    client = Client()
+    client.send("http.disconnect")
+    answering = asyncio.create_task(unless_gone(client.request, Work().do()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
