@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 
 HEADER = struct.Struct("!I")
-CHUNK = 256 * 1024
+CHUNK = 64 * 1024  # bytes; for more the allocator asks the kernel for memory at each read
 
 
 def framed(*parts: bytes) -> bytes:

@@ -9,6 +9,7 @@ import math
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
 
@@ -33,17 +34,18 @@ def limit_open_files(number: int) -> None:
         _set(resource.RLIMIT_NOFILE, number)
 
 
-@contextlib.contextmanager
-def cpu_time_limit(seconds: int) -> Iterator[None]:
+def cpu_time_limit(seconds: int) -> AbstractContextManager[None]:
     """Raise CpuTimeExceeded in the block when it has used so much CPU time; 0: no limit.
 
     The kernel repeats the signal every second, so a task that catches the exception gets the next.
     Code that does not come back to the interpreter is stopped by TIME_LIMIT only. Processes that
     the task starts are ended by the signal itself.
     """
-    if not seconds:
-        yield
-        return
+    return _limited_cpu_time(seconds) if seconds else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _limited_cpu_time(seconds: int) -> Iterator[None]:
     armed = True
 
     def ring(_signal: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ A task may catch it, clean up and still return::
 
 import contextlib
 import signal
+from _signal import signal as set_handler  # type: ignore[import-not-found]  # see soft_time_limit
 from collections.abc import Iterator
 from types import FrameType
 
@@ -28,7 +29,9 @@ def soft_time_limit(seconds: float) -> Iterator[None]:
         if armed:  # not the alarm that rang between the end of the block and setitimer below
             raise SoftTimeLimitExceeded(f"the task ran longer than {seconds:g} s")
 
-    signal.signal(signal.SIGALRM, ring)
+    # signal.signal would look for the former handler, a function, among the members of an enum,
+    # which takes as long as to run a short job.
+    set_handler(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
