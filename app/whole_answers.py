@@ -6,6 +6,8 @@ answer all that takes longer than to make it. So our connections offer an ASGI e
 https://asgi.readthedocs.io/en/latest/extensions.html.
 """
 
+import asyncio
+
 from starlette.types import Message, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -26,7 +28,11 @@ class Answering(RequestResponseCycle):
         """ASGI's send."""
         if message["type"] != WHOLE:
             await super().send(message)  # type: ignore[arg-type]
-        elif self._is_as_usual():
+            return
+        # Answers that are ready now go out together. Each sent for itself would wake its client,
+        # which often takes the core from who has the next one ready.
+        await asyncio.sleep(0)
+        if self._is_as_usual():
             self._write(message)
         else:
             for part in ("http.response.start", "http.response.body"):
