@@ -19,7 +19,7 @@ from app.errors import answer_to
 from app.strict_json import StrictRequest
 
 JSON = b"application/json"
-SECONDS = re.compile(r"\d{1,4}(\.\d{1,6})?")
+QUESTION = re.compile(rb"(?:result_id=([\w-]{1,256})(?:&|$))?(?:wait=(\d{1,4}(?:\.\d{1,6})?))?")
 
 Direct = Callable[[Request], Awaitable[Response | None]]  # None: this is not a plain request
 DirectRoutes = dict[tuple[str, str], Direct]  # (method, path) -> who answers
@@ -99,15 +99,14 @@ async def read_params(
         return None
 
 
-def read_wait(request: Request, longest: float, others: int = 0) -> float | None:
-    """The query's `wait`, 0 without one; None if it is odd or stands among more than ``others``."""
-    if not request.scope["query_string"] and not others:
-        return 0.0
-    query = request.query_params
-    wait = query.get("wait", "0")
-    if len(query.multi_items()) != others + ("wait" in query) or not SECONDS.fullmatch(wait):
+def read_question(request: Request, longest: float) -> tuple[str | None, float] | None:
+    """The query's `result_id` and `wait`, None and 0 without them; None if anything is odd."""
+    found = QUESTION.fullmatch(request.scope["query_string"])
+    if found is None:
         return None
-    return seconds if (seconds := float(wait)) <= longest else None
+    job_id, wait = found.groups(default=b"")
+    seconds = float(wait or 0)
+    return (job_id.decode() or None, seconds) if seconds <= longest else None
 
 
 def _is_plain_json(scope: Scope, most_bytes: int) -> bool:

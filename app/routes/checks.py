@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.direct import DirectRoutes, read_wait
+from app.direct import DirectRoutes, read_question
 from app.errors import NotFoundError
 from app.routes.refusals import INVALID, REFUSALS, refusal
 from app.routes.tasks import LONGEST_ID, LONGEST_WAIT, Wait, check_job
@@ -32,10 +32,12 @@ async def check(
 
 
 async def _check_directly(request: Request) -> Response | None:
-    job_id, wait = request.scope["path"].rpartition("/")[2], read_wait(request, LONGEST_WAIT)
-    if wait is None or not 0 < len(job_id) <= LONGEST_ID:
+    job_id = request.scope["path"].rpartition("/")[2]
+    question = read_question(request, LONGEST_WAIT)
+    if question is None or not 0 < len(job_id) <= LONGEST_ID:
         return None
-    return await check(request, job_id, wait)
+    result_id, wait = question
+    return await check(request, job_id, wait, result_id)
 
 
 DIRECT: DirectRoutes = {("GET", "/check/"): _check_directly}

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from app.audit import note
 from app.dependencies import caller_of, jobs_of
-from app.direct import Direct, DirectRoutes, read_params, read_wait
+from app.direct import Direct, DirectRoutes, read_params, read_question
 from app.idempotency import idempotency
 from app.patience import unless_gone
 from app.restricted_routes import TaskRoute
@@ -78,11 +78,10 @@ def _direct_order(
 
 def _direct_check(task: str, endpoint: Endpoint) -> Direct:
     async def direct(request: Request) -> Response | None:
-        job_id = request.query_params.get("result_id")
-        wait = read_wait(request, LONGEST_WAIT, others=1)
-        if job_id is None or wait is None or len(job_id) > LONGEST_ID:
+        job_id, wait = read_question(request, LONGEST_WAIT) or (None, 0.0)
+        if job_id is None or not caller_of(request).may_run(task):
             return None
-        return await endpoint(request, job_id, wait) if caller_of(request).may_run(task) else None
+        return await endpoint(request, job_id, wait)
 
     return direct
 

@@ -1,10 +1,11 @@
 """What a gateway carries over HTTPS, whoever serves it: the same routes, the same requests."""
 
 import asyncio
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from tests.bench.client import Client, Connection, Request, load, percentile, spread
 from tests.bench.figures import Figure, Measured
@@ -50,7 +51,7 @@ class Gateway:
         async with self.client.connected(CONNECTIONS) as connections:
             began = time.perf_counter()
             created = await load(connections, map(create, range(jobs)))
-            ids = [json.loads(body)["id"] for body in created.bodies]
+            ids = [orjson.loads(body)["id"] for body in created.bodies]
             states = set(await spread(connections, ids, self._state_at_end))
             seconds = time.perf_counter() - began
             if states != {"SUCCESS"}:
@@ -64,7 +65,7 @@ class Gateway:
         async with self.client.connected(1) as [connection]:
             for number in range(SINGLES):
                 began = time.perf_counter()
-                created = json.loads(await connection.ask(create(number)))
+                created = orjson.loads(await connection.ask(create(number)))
                 await self._state_at_end(connection, created["id"])
                 milliseconds.append(1000 * (time.perf_counter() - began))
         return {
@@ -107,5 +108,5 @@ def check(job_id: str, hold_seconds: float = 0) -> Request:
 
 
 async def _record(connection: Connection, request: Request) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(await connection.ask(request))
+    record: dict[str, Any] = orjson.loads(await connection.ask(request))
     return record

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.types import Message, Receive, Scope, Send
 
-from app.direct import DirectRouter, read_params, read_wait
+from app.direct import DirectRouter, read_params, read_question
 from workers.queue.errors import QueueUnavailableError
 
 JSON = (b"content-type", b"application/json")
@@ -110,22 +110,38 @@ async def test_what_goes_wrong_is_answered_as_fastapi_would() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "others", "wait"),
+    ("query", "question"),
     [
-        (b"", 0, 0.0),
-        (b"wait=30", 0, 30.0),
-        (b"wait=0.5&result_id=x", 1, 0.5),
-        (b"result_id=x", 1, 0.0),
-        (b"wait=3601", 0, None),
-        (b"wait=nan", 0, None),
-        (b"wait=-1", 0, None),
-        (b"wait=1_0", 0, None),
-        (b"wait=", 0, None),
-        (b"wait=1&wait=2", 0, None),
-        (b"wait=1&more=2", 0, None),
-        (b"result_id=x&result_id=y", 1, None),
+        (b"", (None, 0.0)),
+        (b"wait=30", (None, 30.0)),
+        (b"wait=0.5", (None, 0.5)),
+        (b"wait=3600", (None, 3600.0)),
+        (b"result_id=a-1_B", ("a-1_B", 0.0)),
+        (b"result_id=x&", ("x", 0.0)),
+        (b"result_id=x&wait=2", ("x", 2.0)),
+        (b"result_id=" + b"x" * 256, ("x" * 256, 0.0)),
+        (b"result_id=" + b"x" * 257, None),
+        (b"wait=0.5&result_id=x", None),
+        (b"result_id=xwait=2", None),
+        (b"result_id=a%20b", None),
+        (b"result_id=a+b", None),
+        (b"result_id=\xff", None),
+        (b"result_id=", None),
+        (b"result_id=x&result_id=y", None),
+        (b"wait=3601", None),
+        (b"wait=nan", None),
+        (b"wait=-1", None),
+        (b"wait=1_0", None),
+        (b"wait=1\n", None),
+        (b"wait=", None),
+        (b"wait=1&wait=2", None),
+        (b"wait=1&more=2", None),
+        (b"more=2", None),
     ],
 )
-def test_a_wait_is_read_or_left_to_fastapi(query: bytes, others: int, wait: float | None) -> None:
-    request = Request({"type": "http", "query_string": query, "headers": []})
-    assert read_wait(request, 3600, others) == wait
+def test_a_question_is_read_or_left_to_fastapi(
+    query: bytes, question: tuple[str | None, float] | None
+) -> None:
+    request = Request({"type": "http", "query_string": query})
+
+    assert read_question(request, 3600) == question
