@@ -73,9 +73,10 @@ class Connection:
             alarm.cancel()
 
     def close(self) -> None:
-        """Leave the server."""
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
+        """Leave the server, unless it has left."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
 
     def _read(self) -> None:
         try:
@@ -83,13 +84,17 @@ class Connection:
         except ssl.SSLWantReadError:  # part of a record
             return
         except OSError as error:
-            chunk, self._received = b"", str(error).encode()
+            self._lose(str(error))
+            return
         if not chunk:
-            self._loop.remove_reader(self._socket.fileno())
-            self._fail(f"the connection was lost: {self._received!r}")
+            self._lose("the server has closed it")
             return
         self._received += chunk
         self._take_answer()
+
+    def _lose(self, why: str) -> None:
+        self.close()  # whoever asks next hears of it at once
+        self._fail(f"the connection was lost: {why}")
 
     def _take_answer(self) -> None:
         if not self._missing and not self._take_head():
