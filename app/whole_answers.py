@@ -1,8 +1,8 @@
 """An answer that is known as a whole goes out as one message, in one piece.
 
 ASGI has an answer begin with a message of its own, whose headers uvicorn checks one by one; then
-head and body are a TLS record, a system call and often a wake-up of the client each. For a plain
-answer all that takes longer than to make it. So our connections offer an ASGI extension for those:
+head and body are a TLS record, a system call and often a wake-up of the client each. A plain answer
+needs none of that, so our connections offer an ASGI extension for those:
 https://asgi.readthedocs.io/en/latest/extensions.html.
 """
 

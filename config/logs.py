@@ -38,8 +38,8 @@ def event(log: logging.Logger, level: int, name: str, /, **fields: Any) -> None:
 class Event(logging.LogRecord):
     """What happened, without what no line of ours shows.
 
-    The library's way to a record looks for the caller, its file and its thread, which takes longer
-    than all else about a line.
+    The library's way to a record looks for the caller, its file and its thread, which takes about
+    as long as all else about a line.
     """
 
     def __init__(self, log: str, level: int, what: str, fields: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 
 HEADER = struct.Struct("!I")
-CHUNK = 64 * 1024  # bytes; for more the allocator asks the kernel for memory at each read
+CHUNK = 64 * 1024  # bytes; from 128 KiB on, glibc maps and unmaps memory for each read
 
 
 def framed(*parts: bytes) -> bytes:

@@ -10,9 +10,8 @@ https://valkey.io/topics/protocol/.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import hiredis
 from arq.connections import ArqRedis
@@ -25,8 +24,7 @@ IDLE_SECONDS = 0.05  # after which a connection may have been closed by the othe
 Argument = str | bytes | int
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """Arguments as they go over the wire, without their number."""
 
     number: int
@@ -83,9 +81,8 @@ def packed(*arguments: Argument) -> Packed:
     return Packed(len(arguments), whole[whole.index(b"\n") + 1 :])
 
 
-def command(parts: Iterable[Packed]) -> bytes:
+def command(parts: Sequence[Packed]) -> bytes:
     """The command whose arguments are all those of ``parts``."""
-    parts = list(parts)
     number = sum(part.number for part in parts)
     return b"*%d\r\n%b" % (number, b"".join([part.data for part in parts]))
 
