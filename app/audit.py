@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,7 +19,7 @@ from config.settings import Settings
 log = logging.getLogger("fasttask.app")
 
 GATHERED_SECONDS = 0.2  # what a gateway that is killed may lose
-MOST_GATHERED = 100_000  # while the log cannot be written; then the oldest go
+MOST_GATHERED = 20 * 2**20  # bytes, while the log cannot be written; then the oldest lines go
 AUDITED = frozenset({"run", "create", "revoke", "upload", "download", "dead_letters"})
 FAILED = 500
 # In the request's state.
@@ -32,37 +31,39 @@ class AuditLog:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._gathered: deque[bytes] = deque(maxlen=MOST_GATHERED)  # lines
         self._thread = ThreadPoolExecutor(1, "audit")
-        self._timer: asyncio.TimerHandle | None = None
+        self._gathered = bytearray()  # lines in one piece: thousands of small ones cost far more
+        self._writing: asyncio.Task[None] | None = None
         self._is_broken = False
 
     def add(self, deed: Deed) -> None:
         """Have it written soon."""
-        self._gathered.append(deed.line(time.time()))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHERED_SECONDS, self._write_soon)
+        self._gathered += deed.line(time.time())
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_soon())
 
     async def close(self) -> None:
         """Write what is left; nothing may be added any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._write)
+        if self._writing is not None:
+            self._writing.cancel()
+        if self._gathered:
+            await self._write()
         self._thread.shutdown()
 
-    def _write_soon(self) -> None:
-        self._timer = None
-        self._thread.submit(self._write)
+    async def _write_soon(self) -> None:
+        while self._gathered:
+            await asyncio.sleep(GATHERED_SECONDS)
+            await self._write()
+        self._writing = None
 
-    def _write(self) -> None:
-        lines = [self._gathered.popleft() for _ in range(len(self._gathered))]
-        if not lines:
-            return
+    async def _write(self) -> None:
+        lines, self._gathered = self._gathered, bytearray()
+        loop = asyncio.get_running_loop()
         try:
-            write_lines(self._settings, lines)
+            await loop.run_in_executor(self._thread, write_lines, self._settings, lines)
             self._is_broken = False
         except OSError as error:
-            self._gathered.extendleft(reversed(lines))  # with the next ones again
+            self._gathered = _latest(lines + self._gathered)  # with the next ones again
             if not self._is_broken:
                 self._is_broken = True
                 event(log, logging.ERROR, "audit_log_cannot_be_written",
@@ -111,6 +112,12 @@ def note(request: Request, about: str, outcome: str = "", sha256: str = "") -> N
 def failed_login(scope: Scope, claimed: str) -> Deed:
     """Wrong credentials; ``claimed`` is the user whose they should be, if there is such a user."""
     return Deed(claimed or "?", address_of(scope), "log in", 401)
+
+
+def _latest(lines: bytearray) -> bytearray:
+    """As many of the last lines as are kept."""
+    surplus = len(lines) - MOST_GATHERED
+    return lines[lines.index(b"\n", surplus) + 1 :] if surplus > 0 else lines
 
 
 def _first_part(path: str) -> str:

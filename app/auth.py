@@ -53,13 +53,15 @@ def _bucket(requests_per_second: float) -> Tries:
 
 
 def _take(requests: Tries, key: str) -> None:
-    if (seconds := requests.wait_seconds(key)) > 0:
+    if (seconds := requests.take(key)) > 0:
         raise TooManyRequestsError(seconds)
-    requests.count(key)
 
 
 def _authorization(scope: Scope) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == b"authorization"), None)
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return bytes(value)
+    return None
 
 
 def network_of(address: str) -> str:

@@ -13,31 +13,32 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 import uvloop
 from starlette.types import Receive, Scope, Send
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn._types import ASGIVersions, HTTPScope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.accepting import FairServer
+from app.answering import Answering
 from app.awaited import Awaited
 from app.errors import RETRY_AFTER_SECONDS, answer
 from app.framing import refuse_ambiguous
 from app.security_headers import HEADERS
 from app.taking import Taking
-from app.whole_answers import OFFERED, Answering
+from app.whole_answers import OFFERED
 from config.logs import event
 from config.settings import Settings
 
 log = logging.getLogger("fasttask.app")
 
+ASGI: ASGIVersions = {"version": "3.0", "spec_version": "2.3"}
 LOOKS = 4  # at a client that takes its answer, in the time that it may take nothing
 LONGEST_CLOSING = 24 * 3600.0  # seconds, for TLS: how long is right, `let_go` knows
 LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers, or of trailers and the like
@@ -81,8 +82,9 @@ class Clients:
 class Connection(HttpToolsProtocol):
     """One client's connection."""
 
+    cycle: Answering
     _taking: Taking
-    _answering: RequestResponseCycle | None = None  # others wait in `pipeline`
+    _answering: Answering | None = None  # others wait
 
     def __init__(self, *, clients: Clients, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
@@ -91,6 +93,7 @@ class Connection(HttpToolsProtocol):
         self._has_ended = False  # what still comes is no request any more
         self._overhead = 0  # bytes since the head began or ended, or the last ones of a body
         self._piece = 0
+        self._waiting: deque[Answering] = deque()  # the latest first
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The TLS handshake is done."""
@@ -114,15 +117,19 @@ class Connection(HttpToolsProtocol):
         if self._has_ended:
             return
         self._overhead += len(data)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # we do not; `on_headers_complete` has seen to it
+            pass
+        except httptools.HttpParserError:
+            self._refuse_last(400, "Invalid HTTP request received.")
         if self._overhead > LARGEST_HEAD and not self.transport.is_closing():
             text = f"the request's head or trailer is longer than {LARGEST_HEAD} bytes"
             self._refuse_last(431, text)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
-        super().on_message_begin()
-        self.scope["extensions"] = OFFERED
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_head = True
         self._overhead = 0
 
@@ -130,17 +137,43 @@ class Connection(HttpToolsProtocol):
         """The head of a request."""
         self._in_head = False
         self._overhead = self._piece = 0
-        upgrades = self.parser.should_upgrade()
-        refuse_ambiguous(self.parser.get_http_version(), self.headers, upgrades=upgrades)
-        super().on_headers_complete()
+        version, upgrades = self.parser.get_http_version(), self.parser.should_upgrade()
+        refuse_ambiguous(version, self.headers, upgrades=upgrades)
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        before, self.cycle = self.cycle, Answering(self, self._scope(version), keep_alive)
+        if before is None or before.response_complete:
+            self._start(self.cycle)
+        else:
+            self.flow.pause_reading()
+            self._waiting.appendleft(self.cycle)
         self.headers = []  # for trailers, which say nothing here: the head was judged
         if upgrades:  # we do not, and the parser reads no more
             self._end()
         self._clients.sending.expect(self)
 
+    def _scope(self, version: str) -> HTTPScope:
+        target = httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": ASGI,
+            "extensions": OFFERED,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "",
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": target.path,
+            "query_string": target.query or b"",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+
     def on_body(self, body: bytes) -> None:
         """A piece of a body, of any size."""
-        super().on_body(body)
+        self.cycle.takes(body)
         self._overhead = 0
         self._piece += len(body)
         if self._piece >= SMALLEST_PIECE:
@@ -149,13 +182,16 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A whole request. It may have been refused before it was read."""
-        super().on_message_complete()
         if not self.cycle.response_complete:
+            self.cycle.has_all()
             self._clients.sending.release(self)
 
     def on_response_complete(self) -> None:
         """A whole answer."""
-        super().on_response_complete()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self._waiting:
+                self._start(self._waiting.pop())
         self._taking.begins()
         if not self._has_all_of_a_request():
             self._clients.sending.expect(self)
@@ -171,10 +207,6 @@ class Connection(HttpToolsProtocol):
         """The client has taken most of it, or has gone."""
         super().resume_writing()
         self._clients.taking.release(self)
-
-    def send_400_response(self, msg: str) -> None:
-        """What was sent is not HTTP."""
-        self._refuse_last(400, msg)
 
     def look_what_it_takes(self) -> None:
         """Its client has part of an answer to take before it gets more."""
@@ -193,6 +225,9 @@ class Connection(HttpToolsProtocol):
         elif not closing and (self._in_head or self._is_reading_a_body()):
             event(log, logging.INFO, "slow_client", address=self.client)
             self._refuse(408, "the request took too long to arrive")
+        elif not closing and self._answering is not None:  # it has all its answers
+            self.transport.close()
+            self._clients.sending.expect(self)
         else:
             event(log, logging.INFO, "slow_client", address=self.client)
             self.transport.abort()
@@ -213,17 +248,18 @@ class Connection(HttpToolsProtocol):
         event(log, logging.INFO, "answer_not_taken", address=self.client)
         self._taking.break_off()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.__class__ = Answering  # uvicorn makes them by the name of its own class
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+    def _start(self, answering: Answering) -> None:
+        self._answering = answering
+        task = self.loop.create_task(answering.run_asgi(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _refuse_last(self, status: int, detail: str) -> None:
         """Refuse the request that is being read. Those before it are answered."""
         answering = self._answering
         if answering and answering is not self.cycle and self.cycle.more_body:  # it waits
-            self.pipeline.popleft()
-            self.cycle = self.pipeline[0][0] if self.pipeline else answering
+            self._waiting.popleft()
+            self.cycle = self._waiting[0] if self._waiting else answering
             self._clients.sending.release(self)
         if self._has_all_of_a_request():
             self._end()

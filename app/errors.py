@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.whole_answers import WholeResponse
 from config.logs import event
 from workers.queue.errors import (
     QueueError,
@@ -153,7 +154,7 @@ def _in_json(start: Message, text: str) -> Response:
 def answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -> Response:
     """An error as the client gets it."""
     body = orjson.dumps({"detail": detail})
-    return Response(body, status, headers, media_type="application/json")
+    return WholeResponse(body, status, headers, media_type="application/json")
 
 
 def install_error_handlers(app: FastAPI) -> None:

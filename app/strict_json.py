@@ -99,6 +99,6 @@ def _has_a_name_twice(body: bytes, value: Any) -> bool:
     unless one was written as an escape; then the texts are left out.
     """
     again = orjson.dumps(value)
-    if ESCAPED_COLON.search(body):
+    if b"\\" in body and ESCAPED_COLON.search(body):
         body, again = outline(body), outline(again)
     return body.count(b":") != again.count(b":")

@@ -6,50 +6,29 @@ needs none of that, so our connections offer an ASGI extension for those:
 https://asgi.readthedocs.io/en/latest/extensions.html.
 """
 
-import asyncio
-
-from starlette.types import Message, Scope
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from fastapi import Response
+from starlette.types import Receive, Scope, Send
 
 # A message of what ASGI's two have together: `status`, `headers`, its own only, and `body`.
 WHOLE = "fasttask.http.response.whole"
 OFFERED: dict[str, dict[object, object]] = {WHOLE: {}}
 
-
-def takes_whole(scope: Scope) -> bool:
-    """Whether whoever serves this request takes an answer in one message."""
-    return WHOLE in scope.get("extensions", ())
+CLOSE = (b"connection", b"close")
 
 
-class Answering(RequestResponseCycle):
-    """A request that is being answered."""
+class WholeResponse(Response):
+    """A response that is one message where whoever serves the request takes such."""
 
-    async def send(self, message: Message) -> None:  # type: ignore[override]  # it knows no others
-        """ASGI's send."""
-        if message["type"] != WHOLE:
-            await super().send(message)  # type: ignore[arg-type]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        if WHOLE not in scope.get("extensions", ()) or CLOSE in self.raw_headers:
+            await super().__call__(scope, receive, send)
             return
-        # Answers that are ready now go out together. Each sent for itself would wake its client,
-        # which often takes the core from who has the next one ready.
-        await asyncio.sleep(0)
-        if self._is_as_usual():
-            self._write(message)
-        else:
-            for part in ("http.response.start", "http.response.body"):
-                await super().send({**message, "type": part})  # type: ignore[arg-type]
-
-    def _is_as_usual(self) -> bool:
-        """Whether the client takes what it is sent, all of it, and goes on afterwards."""
-        takes_it = not (self.disconnected or self.flow.write_paused)
-        return takes_it and self.keep_alive and self.scope["method"] != "HEAD"
-
-    def _write(self, message: Message) -> None:
-        self.response_started = self.response_complete = True
-        self.waiting_for_100_continue = False
-        headers = (*self.default_headers, *message["headers"])
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        self.transport.write(
-            b"%b%b\r\n%b" % (STATUS_LINE[message["status"]], lines, message["body"])
+        await send(
+            {
+                "type": WHOLE,
+                "status": self.status_code,
+                "headers": self.raw_headers,
+                "body": self.body,
+            }
         )
-        self.message_event.set()
-        self.on_response()

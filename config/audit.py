@@ -5,7 +5,6 @@ Never a secret: not what a client sent, but names, ids and results only.
 
 import fcntl
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,19 +31,21 @@ class Deed(NamedTuple):
 
     def line(self, at: float) -> bytes:
         """It, as it stands in the log if it was done ``at`` so many seconds since 1970."""
-        fields = {
+        fields: dict[str, str | int] = {
             "time": iso(int(at * 1000)),
             "who": self.who[:LONGEST_TEXT],
             "from": self.address,
             "what": self.what[:LONGEST_TEXT],
-            **({"about": self.about[:LONGEST_TEXT]} if self.about else {}),
-            **({"sha256": self.sha256} if self.sha256 else {}),
-            "result": self.result,
         }
+        if self.about:
+            fields["about"] = self.about[:LONGEST_TEXT]
+        if self.sha256:
+            fields["sha256"] = self.sha256
+        fields["result"] = self.result
         return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def write_lines(settings: Settings, lines: Iterable[bytes]) -> None:
+def write_lines(settings: Settings, lines: bytes | bytearray) -> None:
     """Append what was done to the audit log, whatever other processes do so at the same time.
 
     Raises:
@@ -60,7 +61,7 @@ def write_lines(settings: Settings, lines: Iterable[bytes]) -> None:
         descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "ab") as file:
             give_to_owner_of(log.parent, descriptor)
-            file.write(b"".join(lines))
+            file.write(lines)
 
 
 def _rotate(log: Path) -> None:

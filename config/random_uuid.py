@@ -2,7 +2,8 @@
 
 import os
 
-VARIANTS = "89ab"  # the digits whose first two bits are 1 and 0
+# A hexadecimal digit -> itself with 1 and 0 for its first two bits.
+VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
 
 def random_uuid() -> str:
@@ -10,6 +11,5 @@ def random_uuid() -> str:
 
     The standard library makes an object of it first, which takes twice as long.
     """
-    digits = os.urandom(16).hex()
-    variant = VARIANTS[int(digits[16], 16) % 4]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    d = os.urandom(16).hex()
+    return f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{VARIANT[d[16]]}{d[17:20]}-{d[20:]}"

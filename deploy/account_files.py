@@ -49,7 +49,7 @@ def audit(settings: Settings, what: str, about: str) -> None:
         return
     try:
         deed = Deed(_account(), "this machine", what, "done", about)
-        write_lines(settings, [deed.line(time.time())])
+        write_lines(settings, deed.line(time.time()))
     except OSError as error:
         raise ConfigurationError(
             [f"done, but {settings.audit_log_file} cannot be written: {error.strerror}"]

@@ -22,7 +22,7 @@ class State(StrEnum):
     REVOKED = "REVOKED"  #: a user took it back
 
 
-FINAL_STATES = frozenset({State.SUCCESS, State.FAILURE, State.REVOKED})
+FINAL_STATES = (State.SUCCESS, State.FAILURE, State.REVOKED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ import orjson
 from workers.queue import keys
 from workers.queue.records import JobView, State
 
+STATES = {str(state): state for state in State}  # State(...) takes five times as long
+
 
 def final_view(stored: bytes) -> JobView:
     """The job whose result it is, as it ended.
@@ -15,16 +17,17 @@ def final_view(stored: bytes) -> JobView:
     start, length = orjson.loads(stored[stored.rindex(b"[") : -1])
     fields = orjson.loads(b"{" + stored[start + length + 1 :])
     tries = fields["n"]
+    ended = fields["ft"]
     return JobView(
-        id=fields["id"],
-        state=State(fields["x"]),
-        result=stored[start : start + length],
+        fields["id"],
+        STATES[fields["x"]],
+        stored[start : start + length],
         task=fields["q"].removeprefix(keys.QUEUE),
         owner=fields["o"],
         created_ms=fields["c"],
         started_ms=fields["st"] if tries else None,
-        finished_ms=fields["ft"],
-        updated_ms=fields["ft"],
+        finished_ms=ended,
+        updated_ms=ended,
         tries=tries,
         worker=fields["w"] or None,
     )

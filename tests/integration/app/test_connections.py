@@ -121,6 +121,29 @@ def test_a_connection_that_is_kept_but_not_used_is_closed(hasty: Gateway) -> Non
         assert answer_on(connection).startswith(b"HTTP/1.1 200 ")
 
 
+def test_who_is_slow_is_told_of_in_the_log_and_who_does_nothing_is_not(hasty: Gateway) -> None:
+    with hasty.socket() as idle, hasty.socket() as slow:
+        ports = [connection.getsockname()[1] for connection in (idle, slow)]
+        request(idle, "GET", "/healthz")
+        slow.sendall(b"GET /healthz")
+        for connection in (idle, slow):
+            answer_on(connection)
+    seen = [re.compile(rf"slow_client .*\b{port}\b") for port in ports]
+
+    wait_until(lambda: seen[1].search(hasty.log))
+    assert not seen[0].search(hasty.log)
+
+
+@pytest.mark.parametrize("path", ["/check/x", "/check/add"])
+def test_an_answer_is_one_piece(hasty: Gateway, path: str) -> None:
+    with hasty.socket() as connection:
+        request(connection, "GET", path)
+        piece = connection.recv(65536)  # one TLS record at most
+
+    head, _, body = piece.partition(b"\r\n\r\n")
+    assert b"\r\ncontent-length: %d\r\n" % len(body) in head
+
+
 def test_a_client_that_waits_for_its_answer_is_not_bothered(client: httpx.Client) -> None:
     result = client.post("/run/doze", json={"seconds": 3 * READ_SECONDS}).json()["result"]
 

@@ -45,3 +45,21 @@ async def test_what_cannot_be_written_is_written_later_in_order(
     lines = settings.audit_log_file.read_text().splitlines()
     assert ['"one"' in lines[0], '"two"' in lines[1]] == [True, True]
     assert caplog.messages == ["audit_log_cannot_be_written"]
+
+
+async def test_of_what_cannot_be_written_for_long_the_latest_is_kept(
+    settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = deed("000").line(0)
+    monkeypatch.setattr("app.audit.MOST_GATHERED", 10 * len(line) + 1)
+    await asyncio.to_thread(settings.log_dir.write_text, "in its place")
+    audit = AuditLog(settings)
+    for number in range(100):
+        audit.add(deed(f"{number:03}"))
+    await eventually(lambda: caplog.messages, within=2)
+    await asyncio.to_thread(settings.log_dir.unlink)
+    await audit.close()
+
+    kept = settings.audit_log_file.read_text().splitlines()
+    assert len(kept) == 10
+    assert '"about":"099"' in kept[-1]

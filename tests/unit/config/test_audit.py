@@ -39,7 +39,7 @@ def test_what_clients_send_stays_in_one_short_line() -> None:
 
 
 def test_only_the_node_reads_it(settings: Settings) -> None:
-    write_lines(settings, [line()])
+    write_lines(settings, line())
 
     assert stat.S_IMODE(settings.audit_log_file.stat().st_mode) == 0o600
 
@@ -49,7 +49,7 @@ def test_it_is_rotated_and_the_oldest_go(
 ) -> None:
     monkeypatch.setattr(audit, "ROTATED_AT", 1)
     for number in range(10):
-        write_lines(settings, [line(f"{number}")])
+        write_lines(settings, line(f"{number}"))
     files = {path.name: path.read_bytes() for path in settings.log_dir.iterdir()}
 
     assert len(files) == 1 + KEPT
@@ -58,7 +58,7 @@ def test_it_is_rotated_and_the_oldest_go(
 
 def _write_many(settings: Settings, writer: int) -> None:
     for number in range(100):
-        write_lines(settings, [line(f"{writer}-{number}-{part}") for part in range(3)])
+        write_lines(settings, b"".join(line(f"{writer}-{number}-{part}") for part in range(3)))
 
 
 def test_processes_that_write_at_once_lose_nothing(
