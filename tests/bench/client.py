@@ -1,27 +1,31 @@
 """An HTTPS client that costs as little as one in Python can, for it shares the cores it measures.
 
 It keeps its connections, looks at no header but the length, and lets OpenSSL read and write the
-sockets itself: asyncio's streams would have each byte copied through buffers of theirs.
+sockets itself. Each connection follows a script, a generator that is resumed when its answer is
+there: an event loop with a future and a task for each request would cost as much again.
 """
 
-import asyncio
 import contextlib
+import heapq
 import re
+import select
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 Request = tuple[str, str, bytes]  #: method, path, body
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+# It yields requests, for which it is sent the bodies of the answers, or seconds to rest.
+Script = Generator[Request | float, bytes, Answer]
 
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 LONGEST_ANSWER = 90.0  # seconds; a server that takes longer has failed
-CHUNK = 64 * 1024  # bytes; more than a TLS record holds
+RECORD = 16 * 1024  # bytes; OpenSSL reads no more than one of TLS at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,83 +55,62 @@ class Connection:
         self._host = host
         self._received = b""
         self._missing = 0  # bytes of the answer's body; 0 while its head is awaited
-        self._answer: asyncio.Future[bytes] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(connected.fileno(), self._read)
 
-    async def ask(self, request: Request) -> bytes:
+    def ask(self, request: Request) -> bytes:
         """The body of the answer.
 
         Raises:
             RuntimeError: the answer is not 200, or there is none.
         """
-        self._answer = self._loop.create_future()
-        too_long = f"no answer in {LONGEST_ANSWER} s"
-        alarm = self._loop.call_later(LONGEST_ANSWER, self._fail, too_long)
-        try:
-            self._socket.send(self._bytes_of(request))  # small: the kernel takes it as a whole
-            return await self._answer
-        except OSError as error:
-            raise RuntimeError(f"the connection was lost: {error}") from error
-        finally:
-            alarm.cancel()
+        return follow([self], [asking(request)])[0]
 
-    def close(self) -> None:
-        """Leave the server, unless it has left."""
-        if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
+    def fileno(self) -> int:
+        """Its socket, for who waits for its answer."""
+        return self._socket.fileno()
 
-    def _read(self) -> None:
-        try:
-            chunk = self._socket.recv(CHUNK)
-        except ssl.SSLWantReadError:  # part of a record
-            return
-        except OSError as error:
-            self._lose(str(error))
-            return
-        if not chunk:
-            self._lose("the server has closed it")
-            return
-        self._received += chunk
-        self._take_answer()
-
-    def _lose(self, why: str) -> None:
-        self.close()  # whoever asks next hears of it at once
-        self._fail(f"the connection was lost: {why}")
-
-    def _take_answer(self) -> None:
-        if not self._missing and not self._take_head():
-            return
-        if len(self._received) < self._missing:
-            return
-        body, self._received = self._received[: self._missing], self._received[self._missing :]
-        self._missing = 0
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(body)
-
-    def _take_head(self) -> bool:
-        """Read the answer's head; False if it is not all there or not a good one."""
-        head, end, rest = self._received.partition(b"\r\n\r\n")
-        if not end:
-            return False
-        if not head.startswith(b"HTTP/1.1 200"):
-            self._fail(self._received.decode(errors="replace"))
-            return False
-        self._missing = int(LENGTH.search(head)[1])  # type: ignore[index]  # all servers say it
-        self._received = rest
-        return True
-
-    def _fail(self, why: str) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(RuntimeError(why))
-
-    def _bytes_of(self, request: Request) -> bytes:
+    def send(self, request: Request) -> None:
+        """Ask; raises RuntimeError if the connection is lost."""
         method, path, body = request
         head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        return head.encode() + b"\r\n" + body
+        try:
+            self._socket.write(head.encode() + b"\r\n" + body)  # small: it goes as a whole
+        except OSError as error:
+            raise _lost(error) from error
+
+    def read(self) -> bytes | None:
+        """The body of the answer; None as long as it is not all there.
+
+        Raises:
+            RuntimeError: the answer is not 200, or the connection is lost.
+        """
+        try:
+            self._received += self._socket.read(RECORD) or _closed()
+        except ssl.SSLWantReadError:  # part of a record
+            return None
+        except OSError as error:
+            raise _lost(error) from error
+        if not self._missing:
+            self._take_head()
+        if not self._missing or len(self._received) < self._missing:
+            return None
+        body, self._received = self._received[: self._missing], self._received[self._missing :]
+        self._missing = 0
+        return body
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._socket.close()
+
+    def _take_head(self) -> None:
+        head, end, rest = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(self._received.decode(errors="replace"))
+        self._missing = int(LENGTH.search(head)[1])  # type: ignore[index]  # all servers say it
+        self._received = rest
 
 
 class Client:
@@ -137,8 +120,8 @@ class Client:
         self._host, self._port = host, port
         self._context = ssl.create_default_context(cafile=str(certificate))
 
-    @contextlib.asynccontextmanager
-    async def connected(self, count: int) -> AsyncIterator[list[Connection]]:
+    @contextlib.contextmanager
+    def connected(self, count: int) -> Iterator[list[Connection]]:
         """Connections to the server, all of them past their TLS handshake."""
         connections = [self._connect() for _ in range(count)]
         try:
@@ -147,10 +130,10 @@ class Client:
             for connection in connections:
                 connection.close()
 
-    async def load(self, requests: Iterable[Request], connections: int) -> Load:
+    def load(self, requests: Iterable[Request], connections: int) -> Load:
         """Send all requests, each connection its next as soon as it has its answer."""
-        async with self.connected(connections) as connected:
-            return await load(connected, requests)
+        with self.connected(connections) as connected:
+            return load(connected, requests)
 
     def _connect(self) -> Connection:
         plain = socket.create_connection((self._host, self._port), LONGEST_ANSWER)
@@ -160,39 +143,112 @@ class Client:
         return Connection(connected, self._host)
 
 
-async def load(connections: Sequence[Connection], requests: Iterable[Request]) -> Load:
+def load(connections: Sequence[Connection], requests: Iterable[Request]) -> Load:
     """Send all requests, each connection its next as soon as it has its answer."""
     latencies: list[float] = []
 
-    async def timed(connection: Connection, request: Request) -> bytes:
+    def timed(request: Request) -> Script[bytes]:
         began = time.perf_counter()
-        body = await connection.ask(request)
+        body = yield request
         latencies.append(time.perf_counter() - began)
         return body
 
     began = time.perf_counter()
-    bodies = await spread(connections, requests, timed)
+    bodies = spread(connections, requests, timed)
     return Load(bodies, latencies, time.perf_counter() - began)
 
 
-async def spread(
+def spread(
     connections: Sequence[Connection],
     items: Iterable[Item],
-    do: Callable[[Connection, Item], Awaitable[Answer]],
+    do: Callable[[Item], Script[Answer]],
 ) -> list[Answer]:
     """Do something with every item, one after the other on each connection."""
     answers: list[Answer] = []
     pending = iter(items)
 
-    async def one_after_the_other(connection: Connection) -> None:
+    def one_after_the_other() -> Script[None]:
         for item in pending:
-            answers.append(await do(connection, item))
+            answers.append((yield from do(item)))
 
-    await asyncio.gather(*(one_after_the_other(connection) for connection in connections))
+    follow(connections, [one_after_the_other() for _ in connections])
     return answers
+
+
+def follow(connections: Sequence[Connection], scripts: Sequence[Script[Answer]]) -> list[Answer]:
+    """Have each connection follow a script to its end; what they return, in no particular order.
+
+    Raises:
+        RuntimeError: an answer is not 200 or does not come, or a connection is lost.
+    """
+    with select.epoll() as poll:
+        return _Play(poll, connections, scripts).answers()
+
+
+class _Play(Generic[Answer]):
+    """Connections that follow their scripts. They go by the numbers of their sockets."""
+
+    def __init__(
+        self, poll: select.epoll, connections: Sequence[Connection],
+        scripts: Sequence[Script[Answer]],
+    ) -> None:  # fmt: skip
+        self._poll = poll
+        self._playing = {c.fileno(): (c, s) for c, s in zip(connections, scripts, strict=True)}
+        self._resting: list[tuple[float, int]] = []  # until when, and who: a heap
+        self._answers: list[Answer] = []
+
+    def answers(self) -> list[Answer]:
+        """What the scripts return, when all have ended."""
+        for number in list(self._playing):
+            self._poll.register(number, select.EPOLLIN)
+            self._resume(number, None)
+        while self._playing:
+            for number in self._ready():
+                body = self._playing[number][0].read()
+                if body is not None:
+                    self._resume(number, body)
+        return self._answers
+
+    def _ready(self) -> list[int]:
+        """Those for whom something has come."""
+        now = time.monotonic()
+        while self._resting and self._resting[0][0] <= now:
+            self._resume(heapq.heappop(self._resting)[1], None)
+        until = self._resting[0][0] if self._resting else now + LONGEST_ANSWER
+        events = self._poll.poll(until - now)
+        if not events and not self._resting and self._playing:
+            raise RuntimeError(f"no answer in {LONGEST_ANSWER} s")
+        return [number for number, _ in events]
+
+    def _resume(self, number: int, body: bytes | None) -> None:
+        connection, script = self._playing[number]
+        try:
+            wanted = script.send(body)  # type: ignore[arg-type]  # None to begin, or after a rest
+        except StopIteration as ended:
+            self._answers.append(ended.value)
+            self._poll.unregister(number)
+            del self._playing[number]
+            return
+        if isinstance(wanted, tuple):
+            connection.send(wanted)
+        else:
+            heapq.heappush(self._resting, (time.monotonic() + wanted, number))
+
+
+def asking(request: Request) -> Script[bytes]:
+    """The body of the answer to one request."""
+    return (yield request)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that ``share`` (0 to 1) of ``values`` stay below."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _closed() -> NoReturn:
+    raise RuntimeError("the connection was lost: the server has closed it")
+
+
+def _lost(error: OSError) -> RuntimeError:
+    return RuntimeError(f"the connection was lost: {error}")

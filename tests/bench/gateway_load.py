@@ -1,13 +1,11 @@
 """What a gateway carries over HTTPS, whoever serves it: the same routes, the same requests."""
 
-import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
-from tests.bench.client import Client, Connection, Request, load, percentile, spread
+from tests.bench.client import Client, Request, Script, follow, load, percentile, spread
 from tests.bench.figures import Figure, Measured
 
 CONNECTIONS = 32
@@ -32,63 +30,68 @@ class Gateway:
     client: Client
     holds: bool
 
-    async def measured(self, jobs: int) -> Measured:
+    def measured(self, jobs: int) -> Measured:
         """All figures, with ``jobs`` jobs for those of many connections.
 
         Raises:
             RuntimeError: a job did not end well.
         """
-        await self.client.load(map(run, range(10 * CONNECTIONS)), CONNECTIONS)  # warm
+        self.client.load(map(run, range(10 * CONNECTIONS)), CONNECTIONS)  # warm
         return {
-            **await self._create_and_read_all(jobs),
-            **await self._idle(),
-            RUN_P50: (await self.client.load(map(run, range(SINGLES)), 1)).percentile(0.5),
-            RUN_RATE: (await self.client.load(map(run, range(jobs)), CONNECTIONS)).rate,
+            **self._create_and_read_all(jobs),
+            **self._idle(),
+            RUN_P50: self.client.load(map(run, range(SINGLES)), 1).percentile(0.5),
+            RUN_RATE: self.client.load(map(run, range(jobs)), CONNECTIONS).rate,
         }
 
-    async def _create_and_read_all(self, jobs: int) -> Measured:
+    def _create_and_read_all(self, jobs: int) -> Measured:
         """Create jobs while they are being run, then read every result, then all of them again."""
-        async with self.client.connected(CONNECTIONS) as connections:
+        with self.client.connected(CONNECTIONS) as connections:
             began = time.perf_counter()
-            created = await load(connections, map(create, range(jobs)))
+            created = load(connections, map(create, range(jobs)))
             ids = [orjson.loads(body)["id"] for body in created.bodies]
-            states = set(await spread(connections, ids, self._state_at_end))
+            states = set(spread(connections, ids, self._state_at_end))
             seconds = time.perf_counter() - began
             if states != {"SUCCESS"}:
                 raise RuntimeError(f"jobs ended as {states}")
-            checked = await load(connections, map(check, ids))
+            checked = load(connections, map(check, ids))
         return {CREATED: created.rate, END_TO_END: jobs / seconds, CHECKED: checked.rate}
 
-    async def _idle(self) -> Measured:
+    def _idle(self) -> Measured:
         """Create one job after the other and read each one's result as soon as it is there."""
         milliseconds = []
-        async with self.client.connected(1) as [connection]:
+
+        def one_by_one() -> Script[None]:
             for number in range(SINGLES):
                 began = time.perf_counter()
-                created = orjson.loads(await connection.ask(create(number)))
-                await self._state_at_end(connection, created["id"])
+                created = orjson.loads((yield create(number)))
+                yield from self._state_at_end(created["id"])
                 milliseconds.append(1000 * (time.perf_counter() - began))
+
+        with self.client.connected(1) as connections:
+            follow(connections, [one_by_one()])
         return {
             IDLE_P50: percentile(milliseconds, 0.5),
             IDLE_P99: percentile(milliseconds, 0.99),
         }
 
-    async def _state_at_end(self, connection: Connection, job_id: str) -> str:
+    def _state_at_end(self, job_id: str) -> Script[str]:
         """A job's final state, asked for until it has ended."""
+        question = check(job_id, HOLD_SECONDS if self.holds else 0)
         while True:
-            record = await _record(connection, check(job_id, HOLD_SECONDS if self.holds else 0))
-            if record["state"] in ("SUCCESS", "FAILURE", "REVOKED"):
-                return str(record["state"])
-            await asyncio.sleep(POLL_SECONDS)
+            state: str = orjson.loads((yield question))["state"]
+            if state in ("SUCCESS", "FAILURE", "REVOKED"):
+                return state
+            yield POLL_SECONDS
 
 
-async def bare_measured(client: Client, requests: int) -> Measured:
+def bare_measured(client: Client, requests: int) -> Measured:
     """The figures of an application that queues nothing."""
-    async with client.connected(CONNECTIONS) as connections:
-        await load(connections, map(create, range(10 * CONNECTIONS)))  # warm
+    with client.connected(CONNECTIONS) as connections:
+        load(connections, map(create, range(10 * CONNECTIONS)))  # warm
         return {
-            CREATED: (await load(connections, map(create, range(requests)))).rate,
-            CHECKED: (await load(connections, (check(str(n)) for n in range(requests)))).rate,
+            CREATED: load(connections, map(create, range(requests))).rate,
+            CHECKED: load(connections, (check(str(n)) for n in range(requests))).rate,
         }
 
 
@@ -105,8 +108,3 @@ def run(number: int) -> Request:
 def check(job_id: str, hold_seconds: float = 0) -> Request:
     """Check a job; the answer may be held until the job ends."""
     return "GET", f"/check/{job_id}" + (f"?wait={hold_seconds}" if hold_seconds else ""), b""
-
-
-async def _record(connection: Connection, request: Request) -> dict[str, Any]:
-    record: dict[str, Any] = orjson.loads(await connection.ask(request))
-    return record

@@ -27,7 +27,7 @@ READY_SECONDS = 30.0
 async def own_gateway(jobs: int) -> Measured:
     """FastTask's figures."""
     with running_node() as node:
-        return await Gateway(node.client, holds=True).measured(jobs)
+        return Gateway(node.client, holds=True).measured(jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class CeleryGateway:
             log = server.socket.with_name("worker.log")
             with running(PEERS / program, arguments, server.variables, log):
                 async with _served(self.gateway, PEERS, server) as client:
-                    return await Gateway(client, holds=False).measured(jobs)
+                    return Gateway(client, holds=False).measured(jobs)
 
     def _of_this(self, argument: str) -> str:
         return self.jobs if argument == LEAN_CELERY.jobs else argument
@@ -62,7 +62,7 @@ LEAN_CELERY = CeleryGateway(
 async def bare_gateway(requests: int) -> Measured:
     """The figures of a bare FastAPI application; see bare.py."""
     async with _served("tests.bench.bare:app", OURS, None) as client:
-        return await bare_measured(client, requests)
+        return bare_measured(client, requests)
 
 
 @asynccontextmanager
@@ -97,8 +97,7 @@ def _with_certificate(folder: Path) -> Settings:
 async def _ready(client: Client) -> None:
     async with asyncio.timeout(READY_SECONDS):
         while True:
-            with suppress(OSError, ssl.SSLError):
-                async with client.connected(1) as [connection]:
-                    await connection.ask(("GET", "/openapi.json", b""))
-                    return
+            with suppress(OSError, ssl.SSLError), client.connected(1) as [connection]:
+                connection.ask(("GET", "/openapi.json", b""))
+                return
             await asyncio.sleep(0.1)

@@ -82,11 +82,11 @@ class _Site:
     async def _asked(self) -> dict[str, Cost]:
         """What a client's calls cost; the jobs that it creates wait."""
         ids: list[str] = []
-        async with self.client.connected(1) as [connection]:
+        with self.client.connected(1) as [connection]:
             return {
                 "create, HTTPS": await _timed(lambda n: _create(connection, n, ids)),
-                "check, HTTPS": await _timed(lambda n: connection.ask(check(ids[n]))),
-                "status_info, HTTPS": await _timed(lambda _: connection.ask(STATUS)),
+                "check, HTTPS": await _timed(lambda n: _ask(connection, check(ids[n]))),
+                "status_info, HTTPS": await _timed(lambda _: _ask(connection, STATUS)),
             }
 
     async def _worked(self) -> dict[str, Cost]:
@@ -101,7 +101,11 @@ class _Site:
 
 
 async def _create(connection: Connection, number: int, ids: list[str]) -> None:
-    ids.append(json.loads(await connection.ask(create(number)))["id"])
+    ids.append(json.loads(connection.ask(create(number)))["id"])
+
+
+async def _ask(connection: Connection, request: Request) -> None:
+    connection.ask(request)
 
 
 async def _claim(broker: Broker, jobs: list[ClaimedJob]) -> None:
