@@ -13,6 +13,7 @@ from config.parent import die_with_parent
 from config.settings import Settings, load_settings, supervisor_pid
 from workers.fork_client import ForkServerError
 from workers.identity import claim_identity, worker_name
+from workers.making_way import make_way
 from workers.queue import keys
 from workers.queue.connection import connect
 from workers.worker import StuckError, Worker
@@ -38,6 +39,7 @@ def main() -> int:
 
 def _work(settings: Settings) -> int:
     die_with_parent(parent=supervisor_pid())
+    make_way()
     identity = claim_identity(settings)
     asyncio.set_event_loop(uvloop.new_event_loop())
     try:

@@ -66,18 +66,25 @@ def serve_jobs(
         outcome = run_job(specs[task], job, limits)
         if os.getpid() != own_pid:  # the task forked and its copy returned: it must not answer
             os._exit(0)
-        connection.sendall(framed(outcome.ending.value, outcome.result))
+        connection.sendall(framed(outcome.ending, outcome.result))
 
 
 def startable_jobs(connection: socket.socket, tickets: int) -> Iterator[tuple[str, bytes]]:
     """Task and data of each job that has its ticket; the others were taken back."""
     frames = read_frames(connection)
     for ticket in usable_tickets(tickets):
-        frame = next((frame for frame in frames if frame.startswith(ticket)), None)
+        frame = _frame_with(ticket, frames)
         if frame is None:  # the connection was closed
             return
         task, _, job = frame[TICKET.size :].partition(b"\0")
         yield task.decode(), job
+
+
+def _frame_with(ticket: bytes, frames: Iterator[bytes]) -> bytes | None:
+    for frame in frames:
+        if frame.startswith(ticket):
+            return frame
+    return None
 
 
 def become_a_task_process() -> None:
@@ -140,9 +147,10 @@ def checked_result(spec: TaskSpec, returned: Any, most_bytes: int) -> bytes:
         ResultMismatchError: it does not match, the message names the fields; it is no JSON, or
             more of it than ``most_bytes``.
     """
+    model = spec.result
     value = returned.model_dump() if isinstance(returned, BaseModel) else returned
     try:
-        result = spec.result.model_validate(value, by_alias=True, by_name=True)
+        result = model.__pydantic_validator__.validate_python(value, by_alias=True, by_name=True)
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'value'}: {e['msg']}" for e in error.errors()
@@ -150,7 +158,7 @@ def checked_result(spec: TaskSpec, returned: Any, most_bytes: int) -> bytes:
         text = f"{spec.name} returned what does not match Result: {wrong}"
         raise ResultMismatchError(text) from None
     try:
-        written = result.model_dump_json(by_alias=True).encode()
+        written = model.__pydantic_serializer__.to_json(result, by_alias=True)
     except PydanticSerializationError as error:  # such as half a surrogate pair
         text = f"{spec.name} returned what cannot be written as JSON: {error}"
         raise ResultMismatchError(text) from None

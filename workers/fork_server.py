@@ -37,6 +37,7 @@ from config.errors import ConfigurationError
 from config.parent import adopt_orphans, die_with_parent
 from config.registry import TaskSpec, load_tasks
 from workers.child import JobLimits, serve_jobs
+from workers.making_way import make_way_no_longer
 
 LARGEST_PACKET = 64 * 1024
 
@@ -172,6 +173,7 @@ def main(
     started threads, this process starts over and lets each child import them for itself.
     """
     die_with_parent(signal.SIGTERM, int(parent))
+    make_way_no_longer()
     control = socket.socket(fileno=int(control_descriptor))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     load = functools.cache(lambda: load_tasks(Path(tasks_dir), tuple(names.split(","))))

@@ -75,7 +75,7 @@ def _encoded(job: ClaimedJob, outcome: Outcome) -> bytes:
             "token": job.token,
             "attempt": job.attempt,
             "concurrency_key": job.concurrency_key,
-            "ending": outcome.ending.value.decode(),
+            "ending": outcome.ending.decode(),
             "reason": outcome.reason,
             "result": outcome.result.decode(),
         }

@@ -8,8 +8,8 @@ import orjson
 LONGEST_TEXT = 256 * 1024  # characters of a traceback that are kept: its first and last halves
 
 
-class Ending(Enum):
-    """How an attempt ended. The value is the first byte of the child's answer."""
+class Ending(bytes, Enum):
+    """How an attempt ended. It is the first byte of the child's answer."""
 
     SUCCESS = b"S"  #: returned something that matches Result
     FAILURE = b"F"  #: raised, or returned something else

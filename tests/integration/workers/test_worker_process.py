@@ -116,6 +116,18 @@ async def test_an_idle_worker_starts_a_job_at_once(
     assert time.monotonic() - began < 2.0, "ten polls would take ten seconds"
 
 
+async def test_a_worker_that_is_woken_up_does_not_interrupt_its_tasks(
+    broker: Broker, shared_server: QueueServer, make_worker: MakeWorker,
+    hold: Callable[[Broker, str], Awaitable[Held]],
+) -> None:  # fmt: skip
+    worker = await make_worker(shared_server).ready()
+    held = await hold(broker, "held")
+    await held.begun()
+
+    assert os.sched_getscheduler(worker.pid) == os.SCHED_BATCH
+    assert os.sched_getscheduler(held.attempts[0]) == os.SCHED_OTHER
+
+
 @pytest.mark.parametrize(
     ("how", "state", "says"),
     [

@@ -35,9 +35,10 @@ class Result(BaseModel):
 
 @pytest.fixture(autouse=True)
 def alarm_handler() -> Iterator[None]:
-    """pytest-timeout may use the alarm; put its handler back."""
+    """pytest-timeout may use the alarm; put its handler back, and leave no alarm of ours."""
     before = signal.getsignal(signal.SIGALRM)
     yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
@@ -145,8 +146,30 @@ def test_the_soft_limit_interrupts_and_is_told_apart() -> None:
 def test_the_soft_limit_ends_with_the_block() -> None:
     with soft_time_limit(0.05):
         pass
+    time.sleep(0.1)  # its alarm rings meanwhile
+
+
+def test_each_block_has_its_own_time() -> None:
+    for _ in range(3):
+        with soft_time_limit(0.1):
+            time.sleep(0.06)
+    with pytest.raises(SoftTimeLimitExceeded), soft_time_limit(0.02):
+        time.sleep(5)
+
+
+def test_an_alarm_that_a_task_leaves_behind_does_not_ring_later() -> None:
+    rung: list[int] = []
+
+    def wake_me(**_: Any) -> dict[str, int]:
+        signal.signal(signal.SIGALRM, lambda number, _: rung.append(number))
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        return {"Number": 1}
+
+    assert run_job(spec(wake_me), job(a=1), LIMITS).ending is Ending.SUCCESS
     time.sleep(0.1)
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert rung == []
+    slow = run_job(spec(lambda **_: time.sleep(30)), job(a=1), JobLimits(0.05, 1000))
+    assert slow.ending is Ending.SOFT_TIMEOUT  # the handler is ours again
 
 
 def test_the_frames_left_out_are_ours() -> None:
