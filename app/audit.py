@@ -77,11 +77,13 @@ class AuditTrail:
         self._app = app
         self._audit = audit
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass everything on, and note what was done and how it ended."""
         if scope["type"] != "http" or _first_part(scope["path"]) not in AUDITED:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._audited(scope, receive, send)
+
+    async def _audited(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = GONE
 
         def said(message: Message) -> Awaitable[None]:

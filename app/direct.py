@@ -33,12 +33,14 @@ class DirectRouter:
         self._app = app
         self._routes = routes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a plain request, and leave all others to FastAPI, their bodies unread."""
         direct = self._find(scope) if scope["type"] == "http" else None
         if direct is None:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._answer(direct, scope, receive, send)
+
+    async def _answer(self, direct: Direct, scope: Scope, receive: Receive, send: Send) -> None:
         request = _Rereadable(scope, receive)
         try:
             response = await direct(request)

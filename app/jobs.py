@@ -91,6 +91,13 @@ class Jobs:
         with self._ends.of(view.id) as end:  # an earlier one: we did not listen for it
             return await self._wait(await self._read(view.id), end, math.inf)
 
+    async def ended(self, job_id: str, caller: Caller, task: str = "") -> JobView | None:
+        """As :meth:`look`, but None for a job that has not ended, or is not there."""
+        if not self._is_ours(job_id):
+            return self._foreign(job_id)
+        view = await self._broker.result(job_id)
+        return _shown(view, caller, task) if view is not None else None
+
     async def look(self, job_id: str, caller: Caller, task: str = "", notify: str = "") -> JobView:
         """A job as it stands. ``task`` is what the client takes it for, if it says so.
 
@@ -98,12 +105,7 @@ class Jobs:
         """
         if not self._is_ours(job_id):
             return self._foreign(job_id)
-        view = await self._broker.read(job_id, notify)
-        if not caller.owns(view.owner):
-            return unknown_job(job_id)
-        if task and view.task not in (task, None):
-            return _failure(job_id, f"job {job_id} is not one of {task}")
-        return view
+        return _shown(await self._broker.read(job_id, notify), caller, task)
 
     async def check(
         self, job_id: str, caller: Caller, wait_seconds: float, task: str = ""
@@ -174,6 +176,15 @@ class Jobs:
     async def _read(self, job_id: str) -> JobView:
         """A job as it stands, of whose end we will be told."""
         return await self._broker.read(job_id, self._ends.gateway)
+
+
+def _shown(view: JobView, caller: Caller, task: str) -> JobView:
+    """What ``caller`` gets to see of a job that he takes for one of ``task``."""
+    if not caller.owns(view.owner):
+        return unknown_job(view.id)
+    if task and view.task not in (task, None):
+        return _failure(view.id, f"job {view.id} is not one of {task}")
+    return view
 
 
 def _failure(job_id: str, text: str) -> JobView:

@@ -37,7 +37,7 @@ async def _check_directly(request: Request) -> Response | None:
     if question is None or not 0 < len(job_id) <= LONGEST_ID:
         return None
     result_id, wait = question
-    return await check(request, job_id, wait, result_id)
+    return await check_job(request, job_id, wait) if result_id is None else None
 
 
 DIRECT: DirectRoutes = {("GET", "/check/"): _check_directly}

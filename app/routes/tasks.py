@@ -115,9 +115,12 @@ def _check_endpoint(task: str) -> Callable[..., Any]:
 
 async def check_job(request: Request, job_id: str, wait: float, task: str = "") -> Response:
     """The job record of ``job_id``, after up to ``wait`` seconds."""
-    view = await jobs_of(request).look(job_id, caller_of(request), task)
-    if view.is_final or not wait:  # to listen for its end and for the client's costs a lot more
+    jobs, caller = jobs_of(request), caller_of(request)
+    view = await jobs.ended(job_id, caller, task)
+    if view is not None:
         return job_response(view)
+    if not wait:  # to listen for its end and for the client's costs a lot more
+        return job_response(await jobs.look(job_id, caller, task))
     return await unless_gone(request, _check(request, job_id, wait, task))
 
 

@@ -139,6 +139,11 @@ class Broker:
                 return _view(job_id, await self._runner.call(scripts.LISTEN, job_id, notify))
         return _view(job_id, await self._runner.call(scripts.READ, job_id))
 
+    async def result(self, job_id: str) -> JobView | None:
+        """A job that has ended; None otherwise. Half as much work for the server as to read it."""
+        stored: bytes | None = await self._runner.call(scripts.GET, keys.RESULT + job_id)
+        return final_view(stored) if stored is not None else None
+
     async def revoke(self, job_id: str, owner: str = "") -> Revocation:
         """End a job as REVOKED unless it has ended already.
 

@@ -23,7 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from workers.queue.connection import ANSWER_TIMEOUT, LARGE_BYTES, patient_twin
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
-from workers.queue.scripts import LIBRARY, Script
+from workers.queue.scripts import LIBRARY, Plain, Script
 from workers.queue.wire import Argument, Packed, Wire, command, packed
 
 LOOK_SECONDS = 0.25  # how often it is looked who has waited too long
@@ -39,7 +39,7 @@ BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
 
 @dataclass(slots=True)
 class _Call:
-    script: Script
+    script: Script | Plain
     arguments: Packed
     reply: asyncio.Future[Any]
     asked_at: float  #: by the monotonic clock
@@ -75,8 +75,8 @@ class ScriptRunner:
         """How long the server has been answering; infinite if it always did."""
         return time.monotonic() - self._out_of_reach_at
 
-    async def call(self, script: Script, *arguments: Argument) -> Any:
-        """Run a script and return its answer.
+    async def call(self, script: Script | Plain, *arguments: Argument) -> Any:
+        """Run a script, or a plain command, and return its answer.
 
         Raises:
             QueueUnavailableError: no answer in time; the script may or may not have run.
@@ -90,20 +90,21 @@ class ScriptRunner:
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         call = _Call(script, ready, reply, time.monotonic())
         try:
-            return await self._answer(call)
+            return await self._asked(call)
         except QueueUnavailableError:
             self._out_of_reach_at = time.monotonic()
             raise
 
-    async def _answer(self, call: _Call) -> Any:
+    def _asked(self, call: _Call) -> asyncio.Future[Any]:
+        """What will be its answer."""
         if self._patient and call.size > LARGE_BYTES:
             self._start_alone(call)
-            return await call.reply
+            return call.reply
         self._waiting.append(call)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
             self._watch_later()
-        return await call.reply
+        return call.reply
 
     def _start_alone(self, call: _Call) -> None:
         sending = asyncio.create_task(self._send_alone(call))
@@ -185,8 +186,8 @@ def _is_unknown(reply: Any) -> bool:
 
 
 def _command(bundle: _Bundle) -> bytes:
-    function = packed("FCALL", bundle[0].script.function, 0)
-    return command([function, *(call.arguments for call in bundle)])
+    beginning = packed(*bundle[0].script.words)
+    return command([beginning, *(call.arguments for call in bundle)])
 
 
 def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:

@@ -44,6 +44,24 @@ class Script:
         """By what name the server is to run it."""
         return f"{LIBRARY_NAME}_{self.name}".encode()
 
+    @property
+    def words(self) -> tuple[str | bytes | int, ...]:
+        """How the command begins that runs it; its arguments follow."""
+        return "FCALL", self.function, 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A command of the server itself, which does without a script's overhead."""
+
+    name: str
+    one_takes: int  #: arguments of one call; many calls may go in one
+
+    @property
+    def words(self) -> tuple[str]:
+        """How the command begins."""
+        return (self.name,)
+
 
 ANNOUNCE = Script("announce", WITHOUT_LIMIT)
 CLAIM = Script("claim", WITHOUT_LIMIT)
@@ -58,6 +76,8 @@ RENEW = Script("renew", WITHOUT_LIMIT)
 REPLAY = Script("replay")
 REVOKE = Script("revoke", WITHOUT_LIMIT)
 STATISTICS = Script("statistics", READS)
+
+GET = Plain("MGET", one_takes=1)
 
 ALL = (
     ANNOUNCE, CLAIM, CREATE, DEAD_LETTERS, FINISH, LISTEN, READ, RECOVER, RELEASE, RENEW, REPLAY,
