@@ -34,7 +34,7 @@ from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.connection import connect, shown_address
 from workers.queue.errors import QueueError, QueueUnavailableError
-from workers.queue.listeners import Subscription, reconnect_delays, wait_for_work
+from workers.queue.listeners import ComingWork, Subscription, reconnect_delays
 from workers.queue.records import Claim, ClaimedJob
 from workers.reports import Reporter
 from workers.retries import until_it_works
@@ -83,6 +83,7 @@ class Worker(arq.Worker):
             lease=settings.lease_seconds,
             over_network=settings.node_type is NodeType.WORKER or bool(settings.task_queue_url),
         )
+        self._work = ComingWork(self._redis, settings.loaded_tasks, POLL_SECONDS)
         self._forks = ForkClient(plan_of(settings))
         self._slots = SlotPool([self._new_slot() for _ in range(settings.worker_concurrency)])
         self._presence = Presence(
@@ -239,9 +240,8 @@ class Worker(arq.Worker):
         return claim
 
     async def _wait_for_work(self) -> None:
-        # Cancelled only when we stop; redis-py closes the connection, so no answer goes astray.
-        waiting = wait_for_work(self._redis, list(self.functions), POLL_SECONDS)
-        await first_of(waiting, self._stopping.wait())
+        # Cancelled only when we stop; the connection is closed then, so no answer goes astray.
+        await first_of(self._work.wait(), self._stopping.wait())
 
     async def _watch_itself(self) -> None:
         """End this process, for the supervisor to start anew, if it has stopped taking jobs.

@@ -17,8 +17,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from config.logs import event
 from workers.queue import keys
+from workers.queue.connection import ANSWER_TIMEOUT
 from workers.queue.records import JobView
 from workers.queue.stored_result import final_view
+from workers.queue.wire import Wire, command, packed
 
 log = logging.getLogger("fasttask.queue")
 
@@ -37,13 +39,23 @@ def reconnect_delays() -> Iterator[float]:
         delay = min(SLOWEST_RECONNECT, delay * 2)
 
 
-async def wait_for_work(redis: ArqRedis, tasks: Sequence[str], longest: float) -> None:
-    """Return when one of the tasks' queues has work, or after ``longest`` seconds.
+class ComingWork:
+    """What an idle worker waits for, on a connection of its own."""
 
-    Raises:
-        RedisError, OSError: the queue server is away.
-    """
-    await redis.execute_command("BLPOP", *map(keys.wake, tasks), longest)  # type: ignore[no-untyped-call]
+    def __init__(self, redis: ArqRedis, tasks: Sequence[str], longest: float) -> None:
+        """Work in the queue of one of ``tasks``; ``longest`` is how many seconds to wait for it."""
+        self._wire = Wire(redis, longest + ANSWER_TIMEOUT)
+        self._question = command([packed("BLPOP", *map(keys.wake, tasks), str(longest))])
+
+    async def wait(self) -> None:
+        """Return when there is some, or after the longest time.
+
+        Raises:
+            RedisError, OSError: the queue server is away.
+        """
+        [answer] = await self._wire.exchange([self._question])
+        if isinstance(answer, RedisError):
+            raise answer
 
 
 class Subscription:
@@ -94,9 +106,11 @@ class AwaitedEnd:
 
     async def within(self, seconds: float) -> JobView | None:
         """The job as it ended; None if that was not told, or there was no news in this time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
+        alarm = asyncio.get_running_loop().call_later(seconds, self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            alarm.cancel()
         self._news.clear()
         return self._view
 

@@ -11,7 +11,7 @@ from tests.queue_state import TASK, WORKER, created_and_claimed, limited, new_jo
 from tests.waiting import eventually
 from workers.queue import keys
 from workers.queue.broker import Broker
-from workers.queue.listeners import wait_for_work
+from workers.queue.listeners import ComingWork
 from workers.queue.records import State
 
 SOON = 1.0  # seconds; a waiter that is not woken waits for LONG
@@ -24,7 +24,7 @@ async def woken(redis: ArqRedis) -> AsyncIterator[asyncio.Task[float]]:
 
     async def wait() -> float:
         began = time.monotonic()
-        await wait_for_work(redis, [TASK, "other"], LONG)
+        await ComingWork(redis, [TASK, "other"], LONG).wait()
         return time.monotonic() - began
 
     waiting = asyncio.create_task(wait())
@@ -52,7 +52,7 @@ async def test_a_create_wakes_an_idle_worker(
 async def test_a_job_given_back_wakes_an_idle_worker(broker: Broker, redis: ArqRedis) -> None:
     job = await created_and_claimed(broker)
     await redis.delete(keys.wake(TASK))
-    waiting = asyncio.create_task(wait_for_work(redis, [TASK], LONG))
+    waiting = asyncio.create_task(ComingWork(redis, [TASK], LONG).wait())
     await _blocked(redis, 1)
 
     began = time.monotonic()
@@ -68,7 +68,7 @@ async def test_a_place_that_becomes_free_wakes_an_idle_worker(
         await broker.create(new_job(concurrency=limited(1)))
     [holder] = (await broker.claim(WORKER, 2, [TASK])).jobs
     await redis.delete(keys.wake(TASK))
-    waiting = asyncio.create_task(wait_for_work(redis, [TASK], LONG))
+    waiting = asyncio.create_task(ComingWork(redis, [TASK], LONG).wait())
     await _blocked(redis, 1)
 
     began = time.monotonic()
@@ -83,7 +83,7 @@ async def test_a_batch_of_creates_wakes_several_workers(broker: Broker, redis: A
     taken: list[str] = []
 
     async def work(name: str) -> None:
-        await wait_for_work(redis, [TASK], LONG)
+        await ComingWork(redis, [TASK], LONG).wait()
         taken.extend(job.id for job in (await broker.claim(name, 1, [TASK])).jobs)
 
     workers = [asyncio.create_task(work(f"w{n}")) for n in range(4)]
@@ -104,4 +104,4 @@ async def test_wake_ups_do_not_pile_up(broker: Broker, redis: ArqRedis) -> None:
 
 
 async def test_a_wait_without_work_ends_by_itself(redis: ArqRedis) -> None:
-    await wait_for_work(redis, [TASK], 0.05)
+    await ComingWork(redis, [TASK], 0.05).wait()
