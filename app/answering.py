@@ -76,10 +76,10 @@ class Answering(RequestResponseCycle):
         return takes_it and self.keep_alive and self.scope["method"] != "HEAD"
 
     def _write(self, message: Message) -> None:
+        usual, own = _lines_of_all(self.default_headers), header_lines(message["headers"])
+        head = STATUS_LINE[message["status"]]
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        usual, own = _lines_of_all(self.default_headers), _lines(message["headers"])
-        head = STATUS_LINE[message["status"]]
         self.transport.write(b"%b%b%b\r\n%b" % (head, usual, own, message["body"]))
         self.message_event.set()
         self.on_response()
@@ -90,16 +90,20 @@ class _LinesOfAll:
 
     def __init__(self) -> None:
         self._headers: Headers = []
-        self._lines = b""
+        self._text = b""
 
     def __call__(self, headers: Headers) -> bytes:
         if headers is not self._headers:
-            self._headers, self._lines = headers, _lines(headers)
-        return self._lines
+            self._headers, self._text = headers, header_lines(headers)
+        return self._text
 
 
 _lines_of_all = _LinesOfAll()
 
 
-def _lines(headers: Headers) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
+def header_lines(headers: Headers) -> bytes:
+    """Headers as they are sent; raises ValueError if one would become two."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if not lines.count(b"\r") == lines.count(b"\n") == len(headers):
+        raise ValueError("a header with a line break")
+    return lines

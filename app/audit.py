@@ -51,10 +51,12 @@ class AuditLog:
         self._thread.shutdown()
 
     async def _write_soon(self) -> None:
-        while self._gathered:
-            await asyncio.sleep(GATHERED_SECONDS)
-            await self._write()
-        self._writing = None
+        try:
+            while self._gathered:
+                await asyncio.sleep(GATHERED_SECONDS)
+                await self._write()
+        finally:
+            self._writing = None
 
     async def _write(self) -> None:
         lines, self._gathered = self._gathered, bytearray()
