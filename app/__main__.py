@@ -14,8 +14,9 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.accepting import Loop
 from app.certificate import LiveCertificate
-from app.connections import Clients, Connection, Loop
+from app.connections import Clients, Connection
 from app.main import create_app
 from app.processes import ApiProcesses
 from app.resting import RestingServer

@@ -9,13 +9,18 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
+
+import uvloop
 
 from config.logs import event
 
 log = logging.getLogger("fasttask.app")
 
+# Seconds, for TLS. How long is right, `Connection.let_go` knows.
+LONGEST_CLOSING = 24 * 3600.0
 PAUSE_SECONDS = 1.0  # when no connection can be taken, such as for want of file descriptors
 
 
@@ -73,3 +78,23 @@ class FairServer:
         connection.setblocking(False)
         with contextlib.suppress(OSError):  # the client broke off, or does not speak TLS
             await self._loop.connect_accepted_socket(self._protocol, connection, **self._options)
+
+
+class Loop(uvloop.Loop):
+    """An event loop whose servers share connections fairly, and give a TLS handshake its time."""
+
+    def __init__(self, handshake_seconds: float) -> None:
+        super().__init__()
+        self._handshake_seconds = handshake_seconds
+
+    async def create_server(  # type: ignore[override]  # uvicorn does no more with it than close it
+        self, protocol: Callable[[], asyncio.Protocol], *, sock: socket.socket,
+        ssl: ssl.SSLContext | None = None, **_ignored: Any,
+    ) -> FairServer:  # fmt: skip
+        """As asyncio's, for a socket that listens already."""
+        if ssl is None:
+            return FairServer(sock, protocol)
+        return FairServer(
+            sock, protocol, ssl=ssl,
+            ssl_handshake_timeout=self._handshake_seconds, ssl_shutdown_timeout=LONGEST_CLOSING,
+        )  # fmt: skip

@@ -11,22 +11,18 @@ an answer when the server has handed it over is still taken, before the next req
 
 import asyncio
 import logging
-import socket
-import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
 import httptools
-import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn._types import ASGIVersions, HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.accepting import FairServer
-from app.answering import Answering
+from app.answering import Answering, header_lines
 from app.awaited import Awaited
 from app.errors import RETRY_AFTER_SECONDS, answer
 from app.framing import refuse_ambiguous
@@ -40,7 +36,6 @@ log = logging.getLogger("fasttask.app")
 
 ASGI: ASGIVersions = {"version": "3.0", "spec_version": "2.3"}
 LOOKS = 4  # at a client that takes its answer, in the time that it may take nothing
-LONGEST_CLOSING = 24 * 3600.0  # seconds, for TLS: how long is right, `let_go` knows
 LARGEST_HEAD = 64 * 1024  # bytes of a request's line and headers, or of trailers and the like
 SMALLEST_PIECE = 16 * 1024  # bytes of a body that count as progress
 PATIENCE_SECONDS = 1.0  # how long a client may always take, however many others there are
@@ -282,30 +277,10 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """Answer what no application will see, and close."""
         refusal = answer(status, detail, {**HEADERS, **headers, "Connection": "close"})
-        lines = b"".join(b"%b: %b\r\n" % header for header in refusal.raw_headers)
+        lines = header_lines(refusal.raw_headers)
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + bytes(refusal.body))
         self.transport.close()
         self._clients.sending.expect(self)
-
-
-class Loop(uvloop.Loop):
-    """An event loop whose servers share connections fairly, and give a TLS handshake its time."""
-
-    def __init__(self, handshake_seconds: float) -> None:
-        super().__init__()
-        self._handshake_seconds = handshake_seconds
-
-    async def create_server(  # type: ignore[override]  # uvicorn does no more with it than close it
-        self, protocol: Callable[[], asyncio.Protocol], *, sock: socket.socket,
-        ssl: ssl.SSLContext | None = None, **_ignored: Any,
-    ) -> FairServer:  # fmt: skip
-        """As asyncio's, for a socket that listens already."""
-        if ssl is None:
-            return FairServer(sock, protocol)
-        return FairServer(
-            sock, protocol, ssl=ssl,
-            ssl_handshake_timeout=self._handshake_seconds, ssl_shutdown_timeout=LONGEST_CLOSING,
-        )  # fmt: skip
 
 
 async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
