@@ -67,8 +67,8 @@ async def wrong_passwords(guesses: int = 1000, timed: int = 90) -> Figures:
                 right_one_is_not_told=right.status == 429,
                 other_user_at_that_address_let_in=neighbour.status == 200,
                 honest_elsewhere_let_in={a.status for a in beside} == {200},
-                same_time=abs(known - unknown) <= 0.25 * max(known, unknown),
             ),
+            late=violations(same_time=abs(known - unknown) <= 0.25 * max(known, unknown)),
         )  # fmt: skip
 
 

@@ -111,6 +111,7 @@ async def hostile_outcomes(scale: float = 1.0) -> Figures:
         cluster.wait_ready()
         numbers: dict[str, float] = {"worker_mib_before": memory_mib(worker.process.pid)}
         wrong: list[str] = []
+        late: list[str] = []
         for name, (kind, size) in HOSTILE.items():
             began = time.monotonic()
             job = (await create(gateway, kind=kind, size=int(size * scale))).json["id"]
@@ -118,19 +119,22 @@ async def hostile_outcomes(scale: float = 1.0) -> Figures:
             record = await ended(gateway, job)
             numbers[f"{name}_s"] = time.monotonic() - began
             numbers[f"{name}_neighbour_s"] = beside
-            if record.get("state") != "FAILURE" or len(record["result"]) > 300_000 or beside > 2:
-                wrong.append(f"{name}: {record.get('state')}, {beside:.1f} s beside it")
+            if record.get("state") != "FAILURE" or len(record["result"]) > 300_000:
+                wrong.append(f"{name}: {record.get('state')}")
+            if beside > 2:
+                late.append(f"{name}: {beside:.1f} s beside it")
         numbers["worker_mib_after"] = memory_mib(worker.process.pid)
         wrong += violations(worker_alive=is_alive(worker))
         return Figures("28", "hostile outcomes", "FAILURE <= 2 s, text capped, worker alive",
-                       numbers, tuple(wrong))  # fmt: skip
+                       numbers, tuple(wrong), tuple(late))  # fmt: skip
 
 
 async def beside_it(gateway: Gateway) -> float:
     """How long another job of the same worker takes, in seconds."""
     began = time.monotonic()
     answer = await ask(gateway, "POST", "/run/grow", b"{}")
-    return time.monotonic() - began if answer.status == 200 else float("inf")
+    assert answer.status == 200, answer
+    return time.monotonic() - began
 
 
 def is_alive(worker: Worker) -> bool:

@@ -1,6 +1,6 @@
 """The faults of the gateway that are in every run, with small numbers.
 
-`make chaos` plays all of them with those of the list of faults.
+`make chaos` plays all of them with those of the list of faults, and looks at the times too.
 """
 
 from collections.abc import Awaitable, Callable
@@ -37,4 +37,4 @@ SMALL: dict[str, Callable[[], Awaitable[Figures]]] = {
 async def test_the_bounds_hold(name: str) -> None:
     figures = await SMALL[name]()
 
-    assert figures.holds, figures
+    assert not figures.violations, figures
