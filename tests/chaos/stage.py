@@ -230,12 +230,13 @@ class Stage:
         settled_within: float | None = None,
         longest_answer: float = LONGEST_ANSWER,
         missed: Iterable[str] = (),
+        late: Iterable[str] = (),
         note: str = "",
     ) -> Outcome:
         """Wait for the end of all jobs, ask the oracle, and write its verdict down.
 
         ``losses`` are those injected, by key or per job; ``missed`` is what the scenario itself
-        found wrong.
+        found wrong, and ``late`` what it found slow.
         """
         await self.client.settle(settled_within or 3 * self.setting.lease + 30)
         await self.client.read_again()
@@ -259,13 +260,13 @@ class Stage:
                 *oracle.changed_results(evidence.seen),
                 *oracle.backward_states(evidence.seen),
                 *oracle.foreign_results(evidence),
-                *oracle.late_recoveries(recoveries, recovered_within or float("inf")),
                 *oracle.leftovers(self._before, remains),
                 *oracle.hanging_or_unclean(evidence.answers, longest_answer),
                 *oracle.mixed_up_answers(evidence),
                 *oracle.too_many_executions(evidence.attempts, losses),
                 *missed,
             ),
+            late=(*oracle.late_recoveries(recoveries, recovered_within or float("inf")), *late),
             note=note,
         )
 

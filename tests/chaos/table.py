@@ -58,12 +58,12 @@ def measured_again(text: str, outcomes: Iterable[Outcome]) -> str:
 
 def row(outcome: Outcome) -> str:
     """One outcome as a row."""
+    broken = "; ".join(outcome.violations + outcome.late)
     return line(
         [
             outcome.fault, outcome.name, outcome.injected, outcome.jobs, outcome.lost,
             outcome.duplicates, *recovery(outcome), outcome.bound,
-            "holds" if outcome.holds else "**FAILS**: " + "; ".join(outcome.violations),
-            outcome.note,
+            f"**FAILS**: {broken}" if broken else "holds", outcome.note,
         ]
     )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """The scenarios of every run, with a lease of 3 s and few repetitions.
 
-`make chaos` plays all of them with the real lease. Rows 1, 2, 4 and 32 are in every run through
-tests/integration/workers/test_worker_process.py, which shows the same without load.
+`make chaos` plays all of them with the real lease, and looks at the times too. Rows 1, 2, 4 and 32
+are in every run through tests/integration/workers/test_worker_process.py, which shows the same
+without load.
 """
 
 import pytest
@@ -17,4 +18,4 @@ SEED, MINUTES, LEASE, BEAT = 1, 0.5, 3.0, 0.5
 )
 async def test_holds(scenario: Scenario) -> None:
     outcome = await scenario.play(scenario.setting(SEED, MINUTES, LEASE, BEAT))
-    assert outcome.holds, outcome
+    assert not outcome.violations, outcome

@@ -22,6 +22,13 @@ def test_a_row_tells_what_was_measured() -> None:
     )
 
 
+def test_what_took_too_long_does_not_hold_either() -> None:
+    late = replace(HELD, late=("I5 9 s",))
+
+    assert not late.holds
+    assert "**FAILS**: I5 9 s" in row(late)
+
+
 def test_the_page_is_in_the_order_of_the_faults() -> None:
     rows = page(RUN, [HELD, BROKEN]).splitlines()[-2:]
     assert rows == [row(BROKEN), row(HELD)]

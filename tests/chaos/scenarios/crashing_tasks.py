@@ -94,8 +94,8 @@ async def crashes_among_good_jobs(setting: Setting) -> Outcome:
             missed=[
                 *not_of_state(client.seen, filter(None, ids), "FAILURE"),
                 *not_of_state(client.seen, good, "SUCCESS"),
-                *([slow] if disturbed < calm / 2 else []),
             ],
+            late=[slow] if disturbed < calm / 2 else [],
             note=slow,
         )  # fmt: skip
 

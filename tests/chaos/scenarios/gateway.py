@@ -57,7 +57,7 @@ def outcome_of(figures: Figures) -> Outcome:
     return Outcome(
         figures.fault, figures.name, figures.bound, injected=1, jobs=int(jobs),
         lost=int(numbers.get("lost", 0)), duplicates=0, recoveries=(),
-        violations=figures.violations + figures.late, note=note,
+        violations=figures.violations, late=figures.late, note=note,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.integration.app.cluster import Cluster, Gateway
 from tests.integration.app.conftest import Held
 from tests.waiting import eventually, wait_until
+from workers.worker import POLL_SECONDS
 
 SOON = 1.5  # seconds in which what happens at once has happened, on a busy machine too
 
@@ -214,7 +215,7 @@ async def test_over_all_workers_no_more_than_the_limit_run_at_once(
     assert most_at_once(runs) == limit
     # A place that gets free is taken at once and not when somebody looks again.
     begins = sorted(run["began"] for run in runs)
-    assert median(later - earlier for earlier, later in pairwise(begins)) < 0.2
+    assert median(later - earlier for earlier, later in pairwise(begins)) < POLL_SECONDS / 2
 
 
 def most_at_once(runs: list[dict[str, float]]) -> int:
