@@ -8,16 +8,20 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from typing import Any, NoReturn
 
 from arq.connections import ArqRedis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from config.logs import event
 from workers.queue import keys
 from workers.queue.connection import ANSWER_TIMEOUT
+from workers.queue.link import Link
 from workers.queue.records import JobView
 from workers.queue.stored_result import final_view
 from workers.queue.wire import Wire, command, packed
@@ -62,39 +66,67 @@ class Subscription:
     """Hears the messages of one channel for as long as the process lives."""
 
     def __init__(self, redis: ArqRedis, channel: str) -> None:
-        self._redis = redis
         self._channel = channel
         self.connected = asyncio.Event()
+        self._link = Link(redis, self._take, self._end)
+        self._heard: Callable[[bytes | None], None] = lambda _: None
+        self._heard_at = 0.0  # by the monotonic clock, whatever it was
+        self._lost: asyncio.Future[NoReturn] | None = None
 
     async def listen(self, heard: Callable[[bytes | None], None]) -> None:
         """Call ``heard`` with each message, and with None when messages may have been missed."""
+        self._heard = heard
         delays = reconnect_delays()
         while True:
             try:
-                async for message in self._messages():
-                    delays = reconnect_delays()
-                    heard(message)
+                await self._subscribed()
             except (RedisError, OSError) as error:
+                if self.connected.is_set():
+                    delays = reconnect_delays()
                 self.connected.clear()
                 event(log, logging.WARNING, "subscription_lost", channel=self._channel, why=error)
             await asyncio.sleep(next(delays))
 
-    async def _messages(self) -> AsyncIterator[bytes | None]:
-        async with self._redis.pubsub() as channel:
-            await channel.subscribe(self._channel)
-            pinged = False
-            while True:
-                message = await channel.get_message(timeout=LONGEST_SILENCE)
-                if message is None and pinged:
-                    raise RedisTimeoutError(f"no answer within {LONGEST_SILENCE} s")
-                pinged = message is None
-                if message is None:
-                    await channel.ping()
-                elif message["type"] == "subscribe":
-                    self.connected.set()
-                    yield None
-                elif message["type"] == "message":
-                    yield message["data"]
+    async def _subscribed(self) -> None:
+        """Hear messages until the connection is lost or cannot be made, which is raised."""
+        await self._link.open()
+        self._lost = asyncio.get_running_loop().create_future()
+        self._link.send(command([packed("SUBSCRIBE", self._channel)]))
+        try:
+            await self._noticed_loss(self._lost)
+        finally:
+            self._lost = None
+            self._link.close(RedisConnectionError("nobody listens any more"))
+
+    async def _noticed_loss(self, lost: asyncio.Future[NoReturn]) -> None:
+        """Raise why the connection is lost. A silent one is asked whether it is alive."""
+        self._heard_at = asked_at = time.monotonic()
+        while not lost.done():
+            silence = time.monotonic() - self._heard_at
+            if silence < LONGEST_SILENCE:
+                await asyncio.wait({lost}, timeout=LONGEST_SILENCE - silence)
+            elif asked_at > self._heard_at:
+                raise RedisTimeoutError(f"no answer within {LONGEST_SILENCE} s")
+            else:
+                self._link.send(command([packed("PING")]))
+                asked_at = time.monotonic()
+                await asyncio.wait({lost}, timeout=LONGEST_SILENCE)
+        lost.result()
+
+    def _take(self, reply: Any) -> None:
+        self._heard_at = time.monotonic()
+        match reply:
+            case [b"message", _, data]:
+                self._heard(data)
+            case [b"subscribe", *_]:
+                self.connected.set()
+                self._heard(None)
+            case Exception():
+                self._link.close(reply)
+
+    def _end(self, why: Exception) -> None:
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_exception(why)
 
 
 class AwaitedEnd:

@@ -182,7 +182,7 @@ async def _load_and_repeat(bundles: list[_Bundle], replies: list[Any], wire: Wir
 
 
 def _is_unknown(reply: Any) -> bool:
-    return isinstance(reply, ResponseError) and str(reply) == "Function not found"
+    return isinstance(reply, ResponseError) and str(reply) == "ERR Function not found"
 
 
 def _command(bundle: _Bundle) -> bytes:

@@ -1,25 +1,23 @@
-"""A connection of one's own: commands go out together, and their replies come back in order.
+"""Commands go out together, and their replies come back in order.
 
 The redis library's pipelines take a connection from the pool each time, look whether it is alive,
-set a timeout for each part of the exchange and encode each argument by its type; that costs four
-times what is left here. What is kept is its connection: replies, TLS, logging in.
+set a timeout for each part of the exchange and encode each argument by its type; that costs many
+times what is left here.
 
 On the wire a command is the number of its arguments and then each with its length in front:
 https://valkey.io/topics/protocol/.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import hiredis
 from arq.connections import ArqRedis
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import InvalidResponse
 
-IDLE_SECONDS = 0.05  # after which a connection may have been closed by the other side unnoticed
+from workers.queue.link import Link
 
 Argument = str | bytes | int
 
@@ -39,10 +37,11 @@ class Wire:
 
         ``seconds`` bound each exchange; None for one that bounds itself.
         """
-        self._pool = redis.connection_pool
         self._seconds = seconds
-        self._connection: AbstractConnection | None = None
-        self._used_at = 0.0
+        self._link = Link(redis, self._take, self._break_off)
+        self._number = 0  # of replies to the exchange that is under way
+        self._replies: list[Any] = []
+        self._all: asyncio.Future[list[Any]] | None = None  # None: nothing is under way
 
     async def exchange(self, commands: Sequence[bytes]) -> list[Any]:
         """The replies to ``commands``; where one is an error, a ResponseError stands in its place.
@@ -52,23 +51,29 @@ class Wire:
             RedisError, OSError: there is no connection.
         """
         async with asyncio.timeout(self._seconds):
-            connection = await self._ready()
+            await self._link.open()
+            self._number, self._replies = len(commands), []
+            self._all = asyncio.get_running_loop().create_future()
+            self._link.send(b"".join(commands))
             try:
-                await connection.send_packed_command(b"".join(commands), False)
-                replies = [await _reply(connection) for _ in commands]
-            except BaseException:  # what was asked and not read must never be read by another
-                await connection.disconnect(nowait=True)
+                return await self._all
+            except asyncio.CancelledError:  # what was not read must never be read by another
+                self._link.close(RedisConnectionError("nobody waits for the answer any more"))
                 raise
-        self._used_at = time.monotonic()
-        return replies
+            finally:
+                self._all = None
 
-    async def _ready(self) -> AbstractConnection:
-        if self._connection is None:
-            self._connection = await self._pool.get_connection()
-            self._connection.socket_timeout = None  # ours bounds the whole exchange
-        elif time.monotonic() - self._used_at > IDLE_SECONDS:
-            await _drop_if_closed(self._connection)
-        return self._connection
+    def _take(self, reply: Any) -> None:
+        if self._all is None or len(self._replies) == self._number:
+            self._link.close(InvalidResponse("a reply came that was not asked for"))
+            return
+        self._replies.append(reply)
+        if len(self._replies) == self._number and not self._all.done():
+            self._all.set_result(self._replies)
+
+    def _break_off(self, why: Exception) -> None:
+        if self._all is not None and not self._all.done():
+            self._all.set_exception(why)
 
 
 def packed(*arguments: Argument) -> Packed:
@@ -85,20 +90,3 @@ def command(parts: Sequence[Packed]) -> bytes:
     """The command whose arguments are all those of ``parts``."""
     number = sum(part.number for part in parts)
     return b"*%d\r\n%b" % (number, b"".join([part.data for part in parts]))
-
-
-async def _drop_if_closed(connection: AbstractConnection) -> None:
-    """Have a connection that the other side closed be made anew, as the library's pool does."""
-    try:
-        stale = connection.is_connected and await connection.can_read_destructive()  # type: ignore[no-untyped-call]
-    except (RedisConnectionError, OSError):
-        stale = True
-    if stale:
-        await connection.disconnect(nowait=True)
-
-
-async def _reply(connection: AbstractConnection) -> Any:
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error
