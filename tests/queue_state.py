@@ -65,6 +65,20 @@ async def make_due(redis: ArqRedis, job_id: str, task: str = TASK) -> None:
     assert await redis.zadd(keys.queue(task), {job_id: 1}, xx=True, ch=True) == 1
 
 
+async def meta_of(redis: ArqRedis, job_id: str) -> dict[str, str]:
+    """What is kept of an unfinished job besides itself; empty if nothing is."""
+    stored = await redis.get(keys.META + job_id)
+    meta: dict[str, str] = orjson.loads(stored) if stored is not None else {}
+    return meta
+
+
+async def spoil_meta(redis: ArqRedis, job_id: str, **changes: str | None) -> None:
+    """Change fields of a job's meta behind everybody's back; None takes one away."""
+    changed = {**await meta_of(redis, job_id), **changes}
+    meta = {name: value for name, value in changed.items() if value is not None}
+    await redis.set(keys.META + job_id, orjson.dumps(meta), keepttl=True)
+
+
 async def stored_result(redis: ArqRedis, job_id: str) -> dict[str, Any] | None:
     """A result as an arq client reads it."""
     stored = await redis.get(keys.RESULT + job_id)

@@ -15,7 +15,7 @@ RESULT = "arq:result:"  #: + id. string, arq's result as JSON and our fields; RE
 IN_PROGRESS = "arq:in-progress:"  #: + id. string, the running attempt's token; as long as its lease
 ABORT = "arq:abort"  #: zset id -> when an arq client asked to abort it; until the end
 
-META = "ft:meta:"  #: + id. hash, what is known of an unfinished job; see job.lua
+META = "ft:meta:"  #: + id. string, what is known of an unfinished job as JSON; see job.lua
 IDEMPOTENCY = (
     "ft:idempotency:"  #: + idempotency(). string, body's digest and id; as long as the job
 )

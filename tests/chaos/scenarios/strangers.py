@@ -59,6 +59,8 @@ async def spoil(stage: Stage) -> list[str]:
         "deep job": (keys.JOB, b"[" * 50_000),
         "job of another task": (keys.JOB, job.replace(b"work", b"play")),
         "meta a string": (keys.META, b"text"),
+        "meta half there": (keys.META, b'{"token":"x","key":"k"}'),
+        "meta of other types": (keys.META, b'{"task":{},"attempts":1}'),
     }
     for name, (kind, value) in wrong.items():
         if kind != keys.JOB:
@@ -68,9 +70,7 @@ async def spoil(stage: Stage) -> list[str]:
         if kind != keys.JOB:
             await redis.set(keys.JOB + name, job)
         await redis.rpush(kind + name, "x")
-    await redis.hset(keys.META + "meta half there", mapping={"token": "x", "key": "k"})
-    await redis.set(keys.JOB + "meta half there", job)
-    names = [*wrong, "job a list", "meta a list", "meta half there", "no data"]
+    names = [*wrong, "job a list", "meta a list", "no data"]
     await redis.zadd(QUEUE, dict.fromkeys(names, 1))
     return names
 

@@ -20,7 +20,9 @@ from tests.queue_state import (
     lapse,
     limited,
     make_due,
+    meta_of,
     new_job,
+    spoil_meta,
     stored_result,
 )
 from workers.queue import keys
@@ -56,7 +58,7 @@ async def test_a_job_that_might_expire_soon_is_kept_as_soon_as_it_runs(
     if made == "long ago":
         await broker.create(new_job("one"))
         a_month_ago = int(time.time() * 1000) - 29 * DAY_MS
-        await redis.hset(keys.META + "one", "created", a_month_ago)
+        await spoil_meta(redis, "one", created=str(a_month_ago))
     else:
         await enqueue_by_arq(redis, "one", a=1)
     assert await redis.pttl(keys.JOB + "one") > 0
@@ -124,7 +126,7 @@ async def test_an_expired_lease_is_handed_out_again_with_a_new_token(
 
     assert (again.id, again.attempt) == (lost.id, 2)
     assert again.token != lost.token
-    assert await redis.hget(keys.META + lost.id, "crashes") == b"1"
+    assert (await meta_of(redis, lost.id))["crashes"] == "1"
     assert await gauges(broker) == (1, 0)
 
 
@@ -150,7 +152,7 @@ async def test_a_job_that_is_given_up_does_not_hold_up_its_neighbours(
     broker: Broker, redis: ArqRedis
 ) -> None:
     await broker.create(new_job("bad"))
-    await redis.hset(keys.META + "bad", mapping={"token": "x", "crashes": CRASH_LIMIT - 1})
+    await spoil_meta(redis, "bad", token="x", crashes=str(CRASH_LIMIT - 1))
     await broker.create(new_job("good"))
 
     claim = await broker.claim(WORKER, 1, [TASK])
@@ -293,6 +295,8 @@ async def test_a_job_enqueued_by_arq_gets_what_a_job_of_ours_has(
 SPOILT = {
     "meta a string": (keys.META, "SET", "text"),
     "meta a list": (keys.META, "RPUSH", "x"),
+    "meta a JSON list": (keys.META, "SET", '["x"]'),
+    "meta of other types": (keys.META, "SET", '{"task":{},"attempts":1}'),
 }
 
 
@@ -322,7 +326,7 @@ async def test_a_limit_that_is_not_there_ends_that_job_only(
     spoilt, good = new_job(concurrency=limited(1)), new_job()
     await broker.create(spoilt)
     await broker.create(good)
-    await redis.hdel(keys.META + spoilt.id, "limit")
+    await spoil_meta(redis, spoilt.id, limit=None)
 
     claim = await broker.claim(WORKER, 5, [TASK])
 
@@ -339,14 +343,14 @@ async def test_a_lost_attempt_that_was_only_taken_ahead_is_no_crash_but_once(
         await lapse(redis, job)
 
     again = (await broker.claim(OTHER, 2, [TASK], ahead=2)).jobs
-    crashes = {job.id: await redis.hget(keys.META + job.id, "crashes") for job in again}
-    assert crashes == {first.id: b"1", ahead.id: None}
+    crashes = {job.id: (await meta_of(redis, job.id)).get("crashes") for job in again}
+    assert crashes == {first.id: "1", ahead.id: None}
 
     for job in again:
         await lapse(redis, job)
     await broker.claim(OTHER, 2, [TASK], ahead=2)
-    crashes = {job.id: await redis.hget(keys.META + job.id, "crashes") for job in again}
-    assert crashes == {first.id: b"2", ahead.id: b"1"}
+    crashes = {job.id: (await meta_of(redis, job.id)).get("crashes") for job in again}
+    assert crashes == {first.id: "2", ahead.id: "1"}
 
 
 async def test_a_claim_that_arrives_late_does_not_take_what_its_worker_holds(

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from arq.connections import ArqRedis
 
-from tests.queue_state import TASK, created_and_claimed, limited, new_job
+from tests.queue_state import TASK, created_and_claimed, limited, meta_of, new_job
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.records import State
@@ -61,14 +61,14 @@ async def test_remembers_whom_to_tell_and_the_concurrency_key(
 ) -> None:
     await broker.create(new_job("one", concurrency=limited(3, "key", 5, 7)), notify="g1")
 
-    meta = await redis.hgetall(keys.META + "one")
-    fields = {k: meta[k] for k in (b"notify", b"key", b"limit", b"countdown", b"expire")}
+    meta = await meta_of(redis, "one")
+    fields = {k: meta[k] for k in ("notify", "key", "limit", "countdown", "expire")}
     assert fields == {
-        b"notify": b"g1 ",
-        b"key": b"key",
-        b"limit": b"3",
-        b"countdown": b"5000",
-        b"expire": b"7000",
+        "notify": "g1 ",
+        "key": "key",
+        "limit": "3",
+        "countdown": "5000",
+        "expire": "7000",
     }
 
 

@@ -17,6 +17,7 @@ from tests.queue_state import (
     lapse,
     limited,
     new_job,
+    spoil_meta,
 )
 from workers.queue import keys
 from workers.queue.broker import CRASH_LIMIT, Broker
@@ -108,7 +109,7 @@ async def test_a_key_of_the_wrong_type_costs_its_own_job_and_is_kept(
 
 async def test_crashes_that_are_no_number_are_garbage_too(broker: Broker, redis: ArqRedis) -> None:
     job = await created_and_claimed(broker, new_job("odd"))
-    await redis.hset(keys.META + "odd", mapping={"crashes": "many", "attempts": "some"})
+    await spoil_meta(redis, "odd", crashes="many", attempts="some")
     await lapse(redis, job)
 
     assert [one.id for one in (await broker.claim(WORKER, 1, [TASK])).buried] == ["odd"]
@@ -117,7 +118,7 @@ async def test_crashes_that_are_no_number_are_garbage_too(broker: Broker, redis:
 
 async def test_attempts_that_are_no_number_begin_anew(broker: Broker, redis: ArqRedis) -> None:
     await broker.create(new_job("odd"))
-    await redis.hset(keys.META + "odd", "attempts", "many")
+    await spoil_meta(redis, "odd", attempts="many")
 
     job = await claim_one(broker)
     assert job.attempt == 1

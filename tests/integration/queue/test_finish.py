@@ -15,6 +15,7 @@ from tests.queue_state import (
     created_and_claimed,
     gauges,
     lapse,
+    meta_of,
     new_job,
     stored_result,
 )
@@ -82,10 +83,10 @@ async def test_a_zombie_is_fenced(broker: Broker, redis: ArqRedis) -> None:
     zombie = await created_and_claimed(broker)
     await lapse(redis, zombie)
     heir = await claim_one(broker, OTHER)
-    before = await redis.hgetall(keys.META + zombie.id)
+    before = await meta_of(redis, zombie.id)
 
     assert await broker.finish(zombie, State.SUCCESS, b'{"by":"zombie"}') is Verdict.FENCED
-    assert await redis.hgetall(keys.META + zombie.id) == before
+    assert await meta_of(redis, zombie.id) == before
     assert await broker.finish(heir, State.SUCCESS, b'{"by":"heir"}') is Verdict.OK
     assert (await broker.read(heir.id)).result == b'{"by":"heir"}'
     assert await broker.finish(zombie, State.FAILURE, b'"late"') is Verdict.DUPLICATE

@@ -5,7 +5,16 @@ import asyncio
 import pytest
 from arq.connections import ArqRedis
 
-from tests.queue_state import TASK, WORKER, assert_nothing_left, claim_one, lapse, new_job
+from tests.queue_state import (
+    TASK,
+    WORKER,
+    assert_nothing_left,
+    claim_one,
+    lapse,
+    meta_of,
+    new_job,
+    spoil_meta,
+)
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.errors import KeyReusedError
@@ -51,12 +60,12 @@ async def test_the_same_again_is_the_job_as_it_stands(
 
 async def test_another_body_is_refused_and_changes_nothing(broker: Broker, redis: ArqRedis) -> None:
     await broker.create(keyed("one", "b1"))
-    before = await redis.hgetall(keys.META + "one")
+    before = await meta_of(redis, "one")
 
     with pytest.raises(KeyReusedError, match="another body"):
         await broker.create(keyed("two", "b2"), notify="g1")
 
-    assert await redis.hgetall(keys.META + "one") == before
+    assert await meta_of(redis, "one") == before
     assert not (await broker.read("two")).known
 
 
@@ -85,7 +94,7 @@ async def test_a_repeat_may_wait_for_the_end_too(broker: Broker, redis: ArqRedis
     await broker.create(keyed("one"), notify="g1")
     await broker.create(keyed("two"), notify="g2")
 
-    assert await redis.hget(keys.META + "one", "notify") == b"g1 g2 "
+    assert (await meta_of(redis, "one"))["notify"] == "g1 g2 "
 
 
 async def test_the_key_lives_as_long_as_its_job_and_then_its_result(
@@ -114,7 +123,7 @@ async def test_every_end_gives_the_key_the_lifetime_of_the_result(
         case "revoke":
             await broker.revoke("one")
         case "given up":
-            await redis.hset(keys.META + "one", mapping={"token": "x", "crashes": 2})
+            await spoil_meta(redis, "one", token="x", crashes="2")
             await broker.claim(WORKER, 1, [TASK])
         case "crashes":
             for _ in range(3):
@@ -154,7 +163,7 @@ async def test_a_key_goes_with_its_result(redis: ArqRedis) -> None:
 async def test_a_job_without_a_key_keeps_nothing_for_it(broker: Broker, redis: ArqRedis) -> None:
     await broker.create(new_job("one"))
 
-    assert await redis.hexists(keys.META + "one", "idempotency") is False
+    assert "idempotency" not in await meta_of(redis, "one")
     assert [key async for key in redis.scan_iter(keys.IDEMPOTENCY + "*")] == []
 
 

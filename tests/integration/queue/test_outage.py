@@ -7,7 +7,7 @@ from arq.connections import ArqRedis
 
 from config.settings import Settings
 from tests.queue_server import QueueServer
-from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, lapse
+from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, lapse, meta_of
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.connection import connect
@@ -58,7 +58,7 @@ async def test_the_doubt_is_put_off_by_a_second_at_a_time_and_counts_no_crash(
     due = await own_redis.zscore(keys.queue(TASK), lapsed.id)
     seconds, _ = await own_redis.time()
     assert due is not None and due / 1000 <= seconds + 2
-    assert await own_redis.hget(keys.META + lapsed.id, "crashes") is None
+    assert "crashes" not in await meta_of(own_redis, lapsed.id)
 
 
 async def test_the_doubt_ends_with_the_time_of_a_lease(

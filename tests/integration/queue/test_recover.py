@@ -2,7 +2,7 @@
 
 from arq.connections import ArqRedis
 
-from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, new_job
+from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, meta_of, new_job
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.records import Concurrency, State, Verdict
@@ -16,7 +16,7 @@ async def test_own_jobs_are_due_at_once_and_the_crash_counts(
     assert await broker.recover(WORKER, [TASK]) == 1
     again = await claim_one(broker)
     assert (again.id, again.attempt) == (lost.id, 2)
-    assert await redis.hget(keys.META + lost.id, "crashes") == b"1"
+    assert (await meta_of(redis, lost.id))["crashes"] == "1"
     assert await broker.finish(lost, State.SUCCESS, b"{}") is Verdict.FENCED
 
 
@@ -50,7 +50,7 @@ async def test_recovering_twice_counts_one_crash(broker: Broker, redis: ArqRedis
     await broker.recover(WORKER, [TASK])
 
     await claim_one(broker)
-    assert await redis.hget(keys.META + job.id, "crashes") == b"1"
+    assert (await meta_of(redis, job.id))["crashes"] == "1"
 
 
 async def test_a_claim_whose_answer_was_lost_is_undone_without_a_trace(
@@ -66,7 +66,7 @@ async def test_a_claim_whose_answer_was_lost_is_undone_without_a_trace(
     again = (await broker.claim(OTHER, 5, [TASK])).jobs
     assert {job.id for job in again} == {job.id for job in lost}
     assert {job.attempt for job in again} == {1}
-    assert await redis.hget(keys.META + again[0].id, "crashes") is None
+    assert "crashes" not in await meta_of(redis, again[0].id)
     assert await broker.finish(kept[0], State.SUCCESS, b"{}") is Verdict.OK
 
 

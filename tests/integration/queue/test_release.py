@@ -12,9 +12,9 @@ from tests.queue_state import (
     gauges,
     lapse,
     make_due,
+    meta_of,
     new_job,
 )
-from workers.queue import keys
 from workers.queue.broker import CRASH_LIMIT, Broker
 from workers.queue.records import State, Verdict
 
@@ -35,7 +35,7 @@ async def test_a_stop_never_counts_as_a_crash(broker: Broker, redis: ArqRedis) -
     for _ in range(2 * CRASH_LIMIT):
         assert await broker.release(await claim_one(broker)) is Verdict.OK
 
-    assert await redis.hget(keys.META + "one", "crashes") is None
+    assert "crashes" not in await meta_of(redis, "one")
 
 
 async def test_a_delay_keeps_the_job_back(broker: Broker, redis: ArqRedis) -> None:
@@ -100,7 +100,7 @@ async def test_giving_back_twice_is_giving_back_once(broker: Broker, redis: ArqR
     await broker.release(job, crash="once")
 
     assert await broker.release(job, crash="once") is Verdict.FENCED
-    assert await redis.hget(keys.META + job.id, "crashes") == b"1"
+    assert (await meta_of(redis, job.id))["crashes"] == "1"
 
 
 async def test_what_never_ran_was_no_attempt(broker: Broker) -> None:

@@ -11,7 +11,9 @@ from tests.queue_state import (
     created_and_claimed,
     lapse,
     limited,
+    meta_of,
     new_job,
+    spoil_meta,
 )
 from workers.queue import keys
 from workers.queue.broker import Broker
@@ -66,7 +68,8 @@ async def test_gives_a_job_away_that_ran_longer_than_the_longest_run(
     broker: Broker, redis: ArqRedis
 ) -> None:
     job = await created_and_claimed(broker)
-    await redis.hincrby(keys.META + job.id, "started", -10_000)
+    started = int((await meta_of(redis, job.id))["started"])
+    await spoil_meta(redis, job.id, started=str(started - 10_000))
 
     assert await broker.renew([job], 11) == [Lease.OK]
     assert await broker.renew([job], 9) == [Lease.LOST]

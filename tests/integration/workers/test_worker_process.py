@@ -15,7 +15,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from tests.queue_server import QueueServer
-from tests.queue_state import assert_nothing_left, limited, new_job
+from tests.queue_state import assert_nothing_left, limited, meta_of, new_job, spoil_meta
 from tests.waiting import eventually, is_alive
 from tests.worker_process import WorkerProcess
 from workers.queue import keys
@@ -257,7 +257,7 @@ async def test_a_stopping_worker_hands_its_jobs_back_without_a_crash(
 
     assert not is_alive(job.attempts[0])
     assert (await broker.read("job")).state is State.RETRY
-    assert await redis.hget(keys.META + "job", "crashes") is None
+    assert "crashes" not in await meta_of(redis, "job")
     assert (await broker.statistics([])).workers == {}
     second = await make_worker(shared_server, "second").ready()
     await job.begun(attempts=2)
@@ -284,7 +284,7 @@ async def test_a_stopping_worker_keeps_no_job_that_it_was_about_to_take(
 
     assert await worker.ended(within=5) == 0
     assert (await broker.read("job")).state in (State.SUCCESS, State.RETRY)
-    assert await redis.hget(keys.META + "job", "token") is None
+    assert "token" not in await meta_of(redis, "job")
 
 
 async def test_a_stopping_worker_lets_jobs_end_within_the_grace(
@@ -426,7 +426,7 @@ async def test_a_revoke_whose_message_was_lost_takes_effect_by_the_next_heartbea
     job = await hold(broker, "job")
     await job.begun()
 
-    await redis.hset(keys.META + "job", "worker", "somebody@else")
+    await spoil_meta(redis, "job", worker="somebody@else")
     await broker.revoke("job")
     await eventually(lambda: not is_alive(job.attempts[0]), within=2)
 

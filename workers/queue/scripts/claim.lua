@@ -76,17 +76,19 @@ local function start(id, task, meta, data)
   local attempt = attempts_of(meta) + 1
   local ahead = #jobs >= begin_at_once and not meta.token
   local token = table.concat({attempt, ':', worker, ':', nonce, '.', ahead and AHEAD or '', #jobs})
+  local age = now - (meta.created or 0) -- of an arq client's job: very old
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
-  redis.call('HSET', META .. id, 'state', 'STARTED', 'token', token, 'worker', worker,
-    'attempts', attempt, 'started', whole(now), 'updated', whole(now))
+  count_move(task, meta.owner, meta.state, 'STARTED')
+  meta.state, meta.token, meta.worker, meta.attempts = 'STARTED', token, worker, whole(attempt)
+  meta.started, meta.updated = whole(now), whole(now)
   if not meta.created then -- an arq client's: nothing was known of it but itself
-    redis.call('HSET', META .. id, 'task', task, 'created', whole(now))
+    meta.task, meta.created = task, whole(now)
   end
+  save_meta(id, meta)
   -- With its first renewal all is kept for as long as it runs; until then little is lost in time.
-  if now - (meta.created or 0) > JOB_LIFETIME / 2 then keep_stored(id, meta) end
+  if age > JOB_LIFETIME / 2 then keep_stored(id, meta) end
   leased[#leased + 1] = now + lease
   leased[#leased + 1] = id
-  count_move(task, meta.owner, meta.state, 'STARTED')
   -- A large job is fetched by its worker: the claim's answer must not be held up by it.
   local fits = sent + #data <= large
   if fits then sent = sent + #data end
@@ -102,13 +104,14 @@ local function may_be_running(id, task, meta)
 end
 
 -- Whether a former attempt used up the last chance by ending without a word.
-local function crashed_once_too_often(id, meta)
+local function crashed_once_too_often(meta)
   if not meta.token or string.find(meta.token, '%.' .. AHEAD .. '%d+$') then return false end
-  return redis.call('HINCRBY', META .. id, 'crashes', 1) >= crash_limit
+  return count_crash(meta) >= crash_limit
 end
 
 local function look_at(id, task)
-  local result, held, data = unpack(redis.call('MGET', RESULT .. id, IN_PROGRESS .. id, JOB .. id))
+  local result, held, data, seen = unpack(redis.call('MGET',
+    RESULT .. id, IN_PROGRESS .. id, JOB .. id, META .. id))
   if result then
     redis.call('ZREM', QUEUE .. task, id)
     return
@@ -118,8 +121,8 @@ local function look_at(id, task)
     redis.call('ZADD', QUEUE .. task, now + lease_left, id)
     return
   end
-  local meta = load_meta(id)
-  if meta.garbled then error('WRONGTYPE its meta is no hash') end
+  local meta = load_meta(id, seen)
+  if meta.garbled then error('WRONGTYPE its meta is no JSON object') end
   if is_aborted(id) then
     bury(id, task, data, meta, 'REVOKED', 'revoked')
   elseif not data then
@@ -127,7 +130,7 @@ local function look_at(id, task)
     bury(id, task, nil, meta, 'FAILURE', 'expired: the job was not started within 30 days')
   elseif may_be_running(id, task, meta) then
     return
-  elseif crashed_once_too_often(id, meta) then
+  elseif crashed_once_too_often(meta) then
     bury(id, task, data, meta, 'FAILURE', 'given up: ' .. crash_limit .. ' attempts ended without a '
       .. 'word because their worker was lost, the last one on ' .. (meta.worker or '?'), true)
   elseif not meta.key or take_place(id, task, meta) then

@@ -18,7 +18,7 @@ local function has_room(row, most)
   for _ = 1, math.min(most, 128) do
     if redis.call('LLEN', row) < most then return true end
     local oldest = redis.call('LPOP', row)
-    local state = redis.pcall('HGET', META .. oldest, 'state')
+    local state = load_meta(oldest).state
     if state == 'PENDING' or state == 'RETRY' then redis.call('RPUSH', row, oldest) end
   end
   return redis.call('LLEN', row) < most
@@ -48,23 +48,18 @@ local function create(id, task, params, owner, notify, idempotency, body, most_w
     return {'TOO_MANY'}
   end
 
-  local fields = {}
-  if notify ~= '' then
-    fields = {'notify', notify .. ' '}
-  end
+  local meta = {task = task, owner = owner}
+  if notify ~= '' then meta.notify = notify .. ' ' end
   if key ~= '' then
-    for _, part in ipairs({'key', key, 'limit', limit, 'countdown', countdown, 'expire', expire}) do
-      fields[#fields + 1] = part
-    end
+    meta.key, meta.limit, meta.countdown, meta.expire = key, limit, countdown, expire
   end
   if idempotency ~= '' then
     redis.call('SET', IDEMPOTENCY .. idempotency, body .. ' ' .. id, 'PX', META_LIFETIME)
-    fields[#fields + 1] = 'idempotency'
-    fields[#fields + 1] = idempotency
+    meta.idempotency = idempotency
   end
   local job = table.concat({
     '{"t":null,"f":"', task, '","a":[],"k":', params, ',"et":', now, ',"v":true}'})
-  store_job(id, task, job, owner, fields, now)
+  store_job(id, job, meta, now)
   return {'NEW', now}
 end
 

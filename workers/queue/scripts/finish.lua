@@ -6,12 +6,12 @@
 local now = clock()
 
 local function finish(id, task, token, state, result, ttl, key, readable)
-  local ended, job = unpack(redis.call('MGET', RESULT .. id, JOB .. id))
+  local ended, job, seen = unpack(redis.call('MGET', RESULT .. id, JOB .. id, META .. id))
   if ended then
     if key ~= '' then leave_place(id, task, key, now) end
     return 'DUP'
   end
-  local meta = load_meta(id)
+  local meta = load_meta(id, seen)
   if meta.token ~= token then return 'FENCED' end
 
   local verdict = 'OK'

@@ -10,8 +10,7 @@ local worker, nonce = ARGV[1], ARGV[2]
 local now = clock()
 local given_back = 0
 
-local function undo(id, task)
-  local meta = load_meta(id)
+local function undo(id, task, meta)
   put_back(id, task, meta, attempts_of(meta) - 1, 0, now)
   if meta.key then leave_place(id, task, meta.key, now) end
   wake_worker(task)
@@ -26,10 +25,9 @@ for i = 3, #ARGV do
   local later = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '(' .. whole(now), '+inf',
     'LIMIT', 0, 10000)
   for _, id in ipairs(later) do -- none of a queue that is none
-    -- pcall: a job whose meta is no hash is ended when it is claimed.
-    local holder, token = unpack(redis.pcall('HMGET', META .. id, 'worker', 'token'))
-    if holder == worker and token and (nonce == '' or is_of_claim(token)) then
-      if nonce == '' then make_due(id, task, now) else undo(id, task) end
+    local meta = load_meta(id) -- a job with a garbled one is ended when it is claimed
+    if meta.worker == worker and meta.token and (nonce == '' or is_of_claim(meta.token)) then
+      if nonce == '' then make_due(id, task, now) else undo(id, task, meta) end
       given_back = given_back + 1
     end
   end

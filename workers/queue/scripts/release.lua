@@ -19,7 +19,7 @@ end
 local meta = load_meta(id)
 if meta.token ~= token then return 'FENCED' end
 
-if crash_limit > 0 and redis.call('HINCRBY', META .. id, 'crashes', 1) >= crash_limit then
+if crash_limit > 0 and count_crash(meta) >= crash_limit then
   local job = stored_job(id)
   keep_letter(id, task, job, meta, reason, now, true)
   conclude(id, task, job, meta, 'FAILURE', reason, ttl, now)

@@ -18,14 +18,11 @@ if readable ~= '1' or not is_job() then return {'UNREADABLE'} end
 
 -- Its time of creation stands at the end, before our mark "v"; see create.lua.
 local renewed = job:gsub(',"et": ?%d+(,"v":true)}$', ',"et":' .. now .. '%1}')
-local fields = {}
+local meta = {task = task, owner = owner}
 local places = {'key', 'limit', 'countdown', 'expire'}
 for i, value in ipairs(redis.call('HMGET', DEAD_LETTER .. letter_id, unpack(places))) do
-  if value then
-    fields[#fields + 1] = places[i]
-    fields[#fields + 1] = value
-  end
+  meta[places[i]] = value or nil
 end
-store_job(id, task, renewed, owner, fields, now)
+store_job(id, renewed, meta, now)
 drop_letters({letter_id})
 return counted({'NEW', now, task, owner}, now)

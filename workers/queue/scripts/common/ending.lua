@@ -43,11 +43,11 @@ local REVOKED_TEXT = '"revoked"'
 
 -- Put the job back into its queue, due in `delay` ms, as RETRY, after so many attempts.
 local function put_back(id, task, meta, attempts, delay, now)
-  redis.call('HDEL', META .. id, 'token')
-  redis.call('HSET', META .. id, 'state', 'RETRY', 'updated', whole(now), 'attempts', attempts)
+  count_move(task, meta.owner, meta.state, 'RETRY')
+  meta.token, meta.state, meta.updated, meta.attempts = nil, 'RETRY', whole(now), whole(attempts)
+  save_meta(id, meta)
   redis.call('DEL', IN_PROGRESS .. id)
   redis.call('ZADD', QUEUE .. task, now + delay, id)
-  count_move(task, meta.owner, meta.state, 'RETRY')
 end
 
 -- Hand a lost or given away job out again at once; its attempt still counts as one without a word.

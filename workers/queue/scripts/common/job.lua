@@ -1,6 +1,7 @@
 -- What is kept of a job while it is unfinished: itself as arq stores it (JOB .. id), and its meta.
 --
--- A job's meta hash (META .. id) holds:
+-- A job's meta (META .. id) is a JSON object of texts, for what is read and written as a whole costs
+-- a third of a hash. It holds:
 --   task, state, owner, created, updated   always
 --   started, worker, attempts              since its first attempt; how many there were
 --   token                                  while an attempt runs; gone once that attempt gave word
@@ -12,21 +13,36 @@
 local JOB_LIFETIME = 30 * 24 * 3600 * 1000
 local META_LIFETIME = 2 * JOB_LIFETIME -- longer, so that `check` can say that a job expired unrun
 
+local GARBLED = {garbled = true}
+
 -- The meta of a job as a table; fields that are not there are nil. Only `garbled` is there if a
--- foreign client put something else than a hash in its place: that must not stop the others.
-local function load_meta(id)
-  local flat = redis.pcall('HGETALL', META .. id)
-  if flat.err then return {garbled = true} end
-  local meta = {}
-  for i = 1, #flat, 2 do
-    meta[flat[i]] = flat[i + 1]
+-- foreign client put something else in its place: that must not stop the others. `seen` is what an
+-- MGET said of it, which is nothing too of what is no string.
+local function load_meta(id, seen)
+  local stored = seen or redis.pcall('GET', META .. id)
+  if not stored then return {} end
+  local read, meta = pcall(cjson.decode, stored)
+  if not read or type(meta) ~= 'table' or #meta > 0 then return GARBLED end
+  for _, value in pairs(meta) do
+    if type(value) ~= 'string' then return GARBLED end
   end
   return meta
+end
+
+local function save_meta(id, meta)
+  redis.call('SET', META .. id, cjson.encode(meta), 'KEEPTTL')
 end
 
 -- How often a job was started so far, as text.
 local function attempts_of(meta)
   return meta.attempts and meta.attempts:match('^%d+$') or '0'
+end
+
+-- One more attempt that ended without a word; how many there were. Whoever counts it saves it.
+local function count_crash(meta)
+  local crashes = (meta.crashes or 0) + 1
+  meta.crashes = whole(crashes)
+  return crashes
 end
 
 -- The stored job; nil if there is none, or if a foreign client put something else than a string there.

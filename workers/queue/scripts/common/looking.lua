@@ -1,17 +1,18 @@
 -- A job as it stands, in the form that read.lua documents. `gateway`, if given, will be told of its
 -- end: reading and asking is one step, so no end can fall between the two.
 local function describe(id, gateway)
-  local result = redis.call('GET', RESULT .. id)
+  local result, seen = unpack(redis.call('MGET', RESULT .. id, META .. id))
   if result then return {'FINAL', result} end
 
-  local meta = load_meta(id)
+  local meta = load_meta(id, seen)
   local has_job = redis.call('EXISTS', JOB .. id) == 1
   if not meta.task and not has_job then return {'UNKNOWN'} end
 
   local notify = ' ' .. (meta.notify or '')
   if gateway and gateway ~= '' and not meta.garbled
       and not string.find(notify, ' ' .. gateway .. ' ', 1, true) then
-    redis.call('HSET', META .. id, 'notify', (meta.notify or '') .. gateway .. ' ')
+    meta.notify = (meta.notify or '') .. gateway .. ' '
+    save_meta(id, meta)
   end
   return {
     has_job and 'OPEN' or 'EXPIRED',
