@@ -7,6 +7,7 @@ overwrite the result of its successor.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import secrets
@@ -34,7 +35,7 @@ from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.connection import connect, shown_address
 from workers.queue.errors import QueueError, QueueUnavailableError
-from workers.queue.listeners import ComingWork, Subscription, reconnect_delays
+from workers.queue.listeners import Subscription, reconnect_delays
 from workers.queue.records import Claim, ClaimedJob
 from workers.reports import Reporter
 from workers.retries import until_it_works
@@ -83,7 +84,6 @@ class Worker(arq.Worker):
             lease=settings.lease_seconds,
             over_network=settings.node_type is NodeType.WORKER or bool(settings.task_queue_url),
         )
-        self._work = ComingWork(self._redis, settings.loaded_tasks, POLL_SECONDS)
         self._forks = ForkClient(plan_of(settings))
         self._slots = SlotPool([self._new_slot() for _ in range(settings.worker_concurrency)])
         self._presence = Presence(
@@ -175,7 +175,7 @@ class Worker(arq.Worker):
     async def _say_farewell(self, taking: asyncio.Task[None]) -> None:
         """Give running jobs their grace, hand back the rest, and let every outcome get through."""
         end_of_grace = time.monotonic() + self._settings.grace_seconds
-        # A claim may be under way: nobody else runs what it takes.
+        self.broker.break_off_claim()
         await asyncio.wait({taking}, timeout=FAREWELL_SECONDS)
         left = end_of_grace - time.monotonic()
         await self._wait_for_jobs(max(0.0, left))
@@ -195,7 +195,13 @@ class Worker(arq.Worker):
     # ---- taking jobs ------------------------------------------------------------------------
 
     async def _take_jobs(self) -> None:
-        delays = reconnect_delays()
+        """Claim jobs until told to stop; then nothing is claimed that nobody would run."""
+        await self._claim_again_and_again()
+        with contextlib.suppress(QueueError):  # then it comes back with its lease
+            await self._undo_lost_claim()
+
+    async def _claim_again_and_again(self) -> None:
+        delays, patience = reconnect_delays(), 0.0
         while not self._stopping.is_set():
             self._slots.freed.clear()
             if not self._slots.wants_jobs or self._is_behind:
@@ -203,10 +209,12 @@ class Worker(arq.Worker):
                 continue
             self._tried_to_claim = time.monotonic()
             try:
-                if not await self._claim() and not self._stopping.is_set():
-                    await self._wait_for_work()
+                # The server itself waits for work where there is none.
+                patience = 0.0 if await self._claim(patience) else POLL_SECONDS
                 delays = reconnect_delays()
-            except (QueueError, RedisError, OSError) as error:
+            except QueueError as error:
+                if self._stopping.is_set():
+                    return
                 event(log, logging.WARNING, "cannot_claim", why=error)
                 await first_of(asyncio.sleep(next(delays)), self._stopping.wait())
 
@@ -215,11 +223,12 @@ class Worker(arq.Worker):
         """Whether so many outcomes wait that no more jobs should be taken."""
         return self._unreported >= MOST_UNREPORTED
 
-    async def _claim(self) -> bool:
+    async def _claim(self, patience: float) -> bool:
         """Claim jobs and start them; whether there were as many as wanted."""
         await self._leases.renew_if_late()
         wanted = min(self._slots.room, MOST_CLAIMED)
-        claim = await self._claimed(wanted, wanted - min(wanted, max(0, self._slots.free)))
+        ahead = wanted - min(wanted, max(0, self._slots.free))
+        claim = await self._claimed(wanted, ahead, patience)
         for buried in claim.buried:
             event(log, logging.ERROR, "job_buried", job=buried.id, task=buried.task,
                   state=buried.state)  # fmt: skip
@@ -229,19 +238,20 @@ class Worker(arq.Worker):
             self.tasks[job.token] = asyncio.create_task(self._perform(job))
         return len(claim.jobs) >= wanted
 
-    async def _claimed(self, wanted: int, ahead: int) -> Claim:
-        """A claim. One whose answer was lost is undone first: nobody runs what it took."""
-        tasks = list(self.functions)
-        if self._lost_claim is not None:
-            await self.broker.unclaim(self.name, self._lost_claim, tasks)
+    async def _claimed(self, wanted: int, ahead: int, patience: float) -> Claim:
+        await self._undo_lost_claim()
         self._lost_claim = f"{self._nonce}{next(self._claims):x}"
-        claim = await self.broker.claim(self.name, wanted, tasks, self._lost_claim, ahead)
+        claim = await self.broker.claim(
+            self.name, wanted, list(self.functions), self._lost_claim, ahead, patience
+        )
         self._lost_claim = None
         return claim
 
-    async def _wait_for_work(self) -> None:
-        # Cancelled only when we stop; the connection is closed then, so no answer goes astray.
-        await first_of(self._work.wait(), self._stopping.wait())
+    async def _undo_lost_claim(self) -> None:
+        """Undo a claim whose answer was lost: nobody runs what it took."""
+        if self._lost_claim is not None:
+            await self.broker.unclaim(self.name, self._lost_claim, list(self.functions))
+            self._lost_claim = None
 
     async def _watch_itself(self) -> None:
         """End this process, for the supervisor to start anew, if it has stopped taking jobs.

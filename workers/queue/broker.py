@@ -198,21 +198,34 @@ class Broker:
 
     async def claim(
         self, worker: str, wanted: int, tasks: Sequence[str], nonce: str | None = None,
-        ahead: int = 0,
+        ahead: int = 0, patience: float = 0.0,
     ) -> Claim:  # fmt: skip
         """Take up to ``wanted`` due jobs of ``tasks``, each with a lease.
 
         ``nonce`` tells this claim from all others; should its answer be lost, unclaim it. ``ahead``
         is how many of them, the last ones, will wait for others to end before they begin.
+        ``patience``: if not 0, it waits for work to come first, so many seconds at most.
         """
         self._rotation = (self._rotation + 1) % len(tasks)
-        jobs, buried, now_ms = await self._claims.call(
-            scripts.CLAIM, worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
+        claim: tuple[str | int, ...] = (
+            worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
             CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(),
             wanted - ahead, self._rotation, self._meant_until_ms(), *tasks,
         )  # fmt: skip
+        if patience:
+            wakes = (*map(keys.wake, tasks), str(patience))
+            answer = await self._claims.call_after(
+                scripts.COMING_WORK, wakes, patience, scripts.CLAIM, *claim
+            )
+        else:
+            answer = await self._claims.call(scripts.CLAIM, *claim)
+        jobs, buried, now_ms = answer
         self._server_ahead_ms = now_ms - _monotonic_ms()
         return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
+
+    def break_off_claim(self) -> None:
+        """Have a claim that is under way fail; what it took, if anything, is to be unclaimed."""
+        self._claims.break_off()
 
     def _doubt_ms(self) -> int:
         """For how long yet to doubt that who let a lease run out is lost; see claim.lua."""

@@ -1,4 +1,4 @@
-"""Who waits for news from the queue server: idle workers for work, gateways for ends of jobs.
+"""Who waits for news from the queue server: gateways for ends of jobs, workers for revokes.
 
 News may be lost when a connection breaks, so nobody relies on it alone: a listener that had to
 reconnect says so, and everybody looks for himself now and then.
@@ -9,7 +9,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -20,11 +20,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from config.logs import event
 from workers.queue import keys
-from workers.queue.connection import ANSWER_TIMEOUT
 from workers.queue.link import Link
 from workers.queue.records import JobView
 from workers.queue.stored_result import final_view
-from workers.queue.wire import Wire, command, packed
+from workers.queue.wire import command, packed
 
 log = logging.getLogger("fasttask.queue")
 
@@ -41,25 +40,6 @@ def reconnect_delays() -> Iterator[float]:
     while True:
         yield random.uniform(delay / 2, delay)  # noqa: S311  spreads load, keeps no secret
         delay = min(SLOWEST_RECONNECT, delay * 2)
-
-
-class ComingWork:
-    """What an idle worker waits for, on a connection of its own."""
-
-    def __init__(self, redis: ArqRedis, tasks: Sequence[str], longest: float) -> None:
-        """Work in the queue of one of ``tasks``; ``longest`` is how many seconds to wait for it."""
-        self._wire = Wire(redis, longest + ANSWER_TIMEOUT)
-        self._question = command([packed("BLPOP", *map(keys.wake, tasks), str(longest))])
-
-    async def wait(self) -> None:
-        """Return when there is some, or after the longest time.
-
-        Raises:
-            RedisError, OSError: the queue server is away.
-        """
-        [answer] = await self._wire.exchange([self._question])
-        if isinstance(answer, RedisError):
-            raise answer
 
 
 class Subscription:

@@ -11,7 +11,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -26,7 +26,6 @@ from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableErr
 from workers.queue.scripts import LIBRARY, Plain, Script
 from workers.queue.wire import Argument, Packed, Wire, command, packed
 
-LOOK_SECONDS = 0.25  # how often it is looked who has waited too long
 LARGEST_PIPELINE = 128  # calls
 LARGEST_EXCHANGE = 16 * 1024  # bytes, or a single call: over 64 kbit/s these take half of the time
 LARGEST_BUNDLE = 32  # calls in one command: the server does nothing else for about so many 50 us
@@ -42,7 +41,8 @@ class _Call:
     script: Script | Plain
     arguments: Packed
     reply: asyncio.Future[Any]
-    asked_at: float  #: by the monotonic clock
+    deadline: float  #: by the monotonic clock
+    patience: float  #: seconds that the server may wait before it answers
 
     @property
     def size(self) -> int:
@@ -83,27 +83,52 @@ class ScriptRunner:
             QueueFullError: the server takes no writes.
             QueueError: the server refused the call for another reason, or it cannot be sent.
         """
+        return await self._heard(self._asked(script, arguments))
+
+    async def call_after(
+        self, waits: Plain, what: Sequence[Argument], patience: float, script: Script,
+        *arguments: Argument,
+    ) -> Any:  # fmt: skip
+        """As :meth:`call`, but the server waits first, by a command that takes up to ``patience``.
+
+        Both cross the link together, so that the script runs the moment the wait is over.
+        """
+        waited = self._asked(waits, what, patience)
+        _, answer = await self._heard(
+            asyncio.gather(waited, self._asked(script, arguments, patience))
+        )
+        return answer
+
+    def break_off(self) -> None:
+        """Have nobody wait for what is under way; it may or may not be carried out."""
+        self._wire.break_off()
+
+    async def _heard(self, reply: asyncio.Future[Any]) -> Any:
+        try:
+            return await reply
+        except QueueUnavailableError:
+            self._out_of_reach_at = time.monotonic()
+            raise
+
+    def _asked(
+        self, script: Script | Plain, arguments: Sequence[Argument], patience: float = 0.0
+    ) -> asyncio.Future[Any]:
+        """What will be the answer."""
         try:
             ready = packed(*arguments)
         except UnicodeEncodeError as error:  # alone: it must not spoil the pipeline for others
             raise translated(error, script.name) from None
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        call = _Call(script, ready, reply, time.monotonic())
-        try:
-            return await self._asked(call)
-        except QueueUnavailableError:
-            self._out_of_reach_at = time.monotonic()
-            raise
-
-    def _asked(self, call: _Call) -> asyncio.Future[Any]:
-        """What will be its answer."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT + patience
+        call = _Call(script, ready, reply, deadline, patience)
         if self._patient and call.size > LARGE_BYTES:
             self._start_alone(call)
             return call.reply
         self._waiting.append(call)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
-            self._watch_later()
+            if self._watcher is None:
+                self._watch_in(ANSWER_TIMEOUT)
         return call.reply
 
     def _start_alone(self, call: _Call) -> None:
@@ -129,21 +154,18 @@ class ScriptRunner:
             self._sender = None
             self._under_way = []
 
-    def _watch_later(self) -> None:
-        if self._watcher is None:
-            loop = asyncio.get_running_loop()
-            self._watcher = loop.call_later(LOOK_SECONDS, self._watch)
+    def _watch_in(self, seconds: float) -> None:
+        self._watcher = asyncio.get_running_loop().call_later(seconds, self._watch)
 
     def _watch(self) -> None:
-        """Have nobody wait longer than ANSWER_TIMEOUT. An alarm for each call would cost more."""
+        """Have nobody wait beyond his deadline. An alarm for each call would cost more."""
         self._watcher = None
-        latest = time.monotonic() - ANSWER_TIMEOUT
-        for call in chain(self._under_way, self._waiting):  # in the order in which they came
-            if call.asked_at > latest:
-                break
+        now = time.monotonic()
+        for call in chain(self._under_way, self._waiting):  # in the order of their deadlines
+            if call.deadline > now:
+                self._watch_in(call.deadline - now)
+                return
             _give_up(call)
-        if self._sender is not None:
-            self._watch_later()
 
     def _next_calls(self) -> list[_Call]:
         calls: list[_Call] = []
@@ -160,7 +182,8 @@ class ScriptRunner:
     async def _send(self, calls: list[_Call], wire: Wire) -> None:
         bundles = _bundled(calls)
         try:
-            replies = await wire.exchange([_command(bundle) for bundle in bundles])
+            patience = max(call.patience for call in calls)
+            replies = await wire.exchange([_command(bundle) for bundle in bundles], patience)
             if any(map(_is_unknown, replies)):
                 replies = await _load_and_repeat(bundles, replies, wire)
         except Exception as error:  # whatever it is, nobody may wait for ever

@@ -38,19 +38,21 @@ class Wire:
         ``seconds`` bound each exchange; None for one that bounds itself.
         """
         self._seconds = seconds
-        self._link = Link(redis, self._take, self._break_off)
+        self._link = Link(redis, self._take, self._end)
         self._number = 0  # of replies to the exchange that is under way
         self._replies: list[Any] = []
         self._all: asyncio.Future[list[Any]] | None = None  # None: nothing is under way
 
-    async def exchange(self, commands: Sequence[bytes]) -> list[Any]:
+    async def exchange(self, commands: Sequence[bytes], patience: float = 0.0) -> list[Any]:
         """The replies to ``commands``; where one is an error, a ResponseError stands in its place.
+
+        ``patience`` are more seconds, for commands that have the server wait for something.
 
         Raises:
             TimeoutError: there was no answer in time.
             RedisError, OSError: there is no connection.
         """
-        async with asyncio.timeout(self._seconds):
+        async with asyncio.timeout(self._seconds and self._seconds + patience):
             await self._link.open()
             self._number, self._replies = len(commands), []
             self._all = asyncio.get_running_loop().create_future()
@@ -58,10 +60,14 @@ class Wire:
             try:
                 return await self._all
             except asyncio.CancelledError:  # what was not read must never be read by another
-                self._link.close(RedisConnectionError("nobody waits for the answer any more"))
+                self.break_off()
                 raise
             finally:
                 self._all = None
+
+    def break_off(self) -> None:
+        """End the exchange that is under way as a loss of the connection does."""
+        self._link.close(RedisConnectionError("nobody waits for the answer any more"))
 
     def _take(self, reply: Any) -> None:
         if self._all is None or len(self._replies) == self._number:
@@ -71,7 +77,7 @@ class Wire:
         if len(self._replies) == self._number and not self._all.done():
             self._all.set_result(self._replies)
 
-    def _break_off(self, why: Exception) -> None:
+    def _end(self, why: Exception) -> None:
         if self._all is not None and not self._all.done():
             self._all.set_exception(why)
 

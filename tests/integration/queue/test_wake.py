@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 from arq.connections import ArqRedis
 
-from tests.queue_state import TASK, WORKER, created_and_claimed, limited, new_job
+from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, limited, new_job
 from tests.waiting import eventually
 from workers.queue import keys
 from workers.queue.broker import Broker
-from workers.queue.listeners import ComingWork
+from workers.queue.errors import QueueError, QueueUnavailableError
 from workers.queue.records import State
 
 SOON = 1.0  # seconds; a waiter that is not woken waits for LONG
@@ -19,12 +19,18 @@ LONG = 4.0
 
 
 @pytest.fixture
-async def woken(redis: ArqRedis) -> AsyncIterator[asyncio.Task[float]]:
-    """An idle worker's wait; its result is how long it took."""
+def idle(redis: ArqRedis) -> Broker:
+    """The door of a worker that waits, beside that of all others."""
+    return Broker(redis, result_expires=600, lease=30)
+
+
+@pytest.fixture
+async def woken(redis: ArqRedis, idle: Broker) -> AsyncIterator[asyncio.Task[float]]:
+    """An idle worker's claim; its result is how long it took."""
 
     async def wait() -> float:
         began = time.monotonic()
-        await ComingWork(redis, [TASK, "other"], LONG).wait()
+        assert len((await idle.claim(WORKER, 1, [TASK, "other"], patience=LONG)).jobs) == 1
         return time.monotonic() - began
 
     waiting = asyncio.create_task(wait())
@@ -49,33 +55,34 @@ async def test_a_create_wakes_an_idle_worker(
     assert await woken < SOON
 
 
-async def test_a_job_given_back_wakes_an_idle_worker(broker: Broker, redis: ArqRedis) -> None:
+async def test_a_job_given_back_wakes_an_idle_worker(
+    broker: Broker, redis: ArqRedis, idle: Broker
+) -> None:
     job = await created_and_claimed(broker)
     await redis.delete(keys.wake(TASK))
-    waiting = asyncio.create_task(ComingWork(redis, [TASK], LONG).wait())
+    waiting = asyncio.create_task(idle.claim(OTHER, 1, [TASK], patience=LONG))
     await _blocked(redis, 1)
 
     began = time.monotonic()
     await broker.release(job)
-    await waiting
+    assert [again.id for again in (await waiting).jobs] == [job.id]
     assert time.monotonic() - began < SOON
 
 
 async def test_a_place_that_becomes_free_wakes_an_idle_worker(
-    broker: Broker, redis: ArqRedis
+    broker: Broker, redis: ArqRedis, idle: Broker
 ) -> None:
     for _ in range(2):
         await broker.create(new_job(concurrency=limited(1)))
     [holder] = (await broker.claim(WORKER, 2, [TASK])).jobs
     await redis.delete(keys.wake(TASK))
-    waiting = asyncio.create_task(ComingWork(redis, [TASK], LONG).wait())
+    waiting = asyncio.create_task(idle.claim(OTHER, 1, [TASK], patience=LONG))
     await _blocked(redis, 1)
 
     began = time.monotonic()
     await broker.finish(holder, State.SUCCESS, b"{}")
-    await waiting
+    assert len((await waiting).jobs) == 1
     assert time.monotonic() - began < SOON
-    assert len((await broker.claim(WORKER, 1, [TASK])).jobs) == 1
 
 
 async def test_a_batch_of_creates_wakes_several_workers(broker: Broker, redis: ArqRedis) -> None:
@@ -83,8 +90,8 @@ async def test_a_batch_of_creates_wakes_several_workers(broker: Broker, redis: A
     taken: list[str] = []
 
     async def work(name: str) -> None:
-        await ComingWork(redis, [TASK], LONG).wait()
-        taken.extend(job.id for job in (await broker.claim(name, 1, [TASK])).jobs)
+        door = Broker(redis, result_expires=600, lease=30)
+        taken.extend(job.id for job in (await door.claim(name, 1, [TASK], patience=LONG)).jobs)
 
     workers = [asyncio.create_task(work(f"w{n}")) for n in range(4)]
     await _blocked(redis, 4)
@@ -103,5 +110,44 @@ async def test_wake_ups_do_not_pile_up(broker: Broker, redis: ArqRedis) -> None:
     assert await redis.llen(keys.wake(TASK)) == 1
 
 
-async def test_a_wait_without_work_ends_by_itself(redis: ArqRedis) -> None:
-    await ComingWork(redis, [TASK], 0.05).wait()
+async def test_a_wait_without_work_ends_by_itself(broker: Broker) -> None:
+    assert (await broker.claim(WORKER, 1, [TASK], patience=0.05)).jobs == []
+
+
+async def test_a_wait_longer_than_an_answer_may_take_is_none_that_failed(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.queue.runner.ANSWER_TIMEOUT", 0.2)
+    patient = Broker(broker.redis, result_expires=600, lease=30)
+
+    assert (await patient.claim(WORKER, 1, [TASK], patience=0.6)).jobs == []
+
+
+async def test_a_claim_that_waits_and_is_broken_off_takes_nothing(
+    broker: Broker, redis: ArqRedis, idle: Broker
+) -> None:
+    waiting = asyncio.create_task(idle.claim(OTHER, 1, [TASK], patience=LONG))
+    await _blocked(redis, 1)
+
+    idle.break_off_claim()
+    with pytest.raises(QueueUnavailableError):
+        await waiting
+    await eventually(lambda: is_nobody_blocked(redis))
+    await broker.create(new_job("one"))
+    assert (await broker.read("one")).state is State.PENDING
+
+
+async def is_nobody_blocked(redis: ArqRedis) -> bool:
+    return int((await redis.info("clients"))["blocked_clients"]) == 0
+
+
+async def test_a_wake_up_list_that_is_none_is_said_and_what_was_taken_can_be_undone(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await broker.create(new_job("one"))
+    await redis.set(keys.wake(TASK), "text")
+
+    with pytest.raises(QueueError, match="WRONGTYPE"):
+        await broker.claim(WORKER, 1, [TASK], "nonce", patience=LONG)
+    assert await broker.unclaim(WORKER, "nonce", [TASK]) == 1
+    assert (await claim_one(broker)).attempt == 1

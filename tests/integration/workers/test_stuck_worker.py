@@ -22,11 +22,11 @@ STUCK_WORKER = """
 import asyncio, sys
 from workers import __main__, worker
 
-async def wait_for_ever(self):
+async def wait_for_ever(self, *arguments):
     await asyncio.sleep(1000)
 
 worker.STUCK_SECONDS = 0.5
-worker.Worker._wait_for_work = wait_for_ever
+worker.Worker._claimed = wait_for_ever
 sys.argv = ["workers"]
 sys.exit(__main__.main())
 """

@@ -55,7 +55,7 @@ class Plain:
     """A command of the server itself, which does without a script's overhead."""
 
     name: str
-    one_takes: int  #: arguments of one call; many calls may go in one
+    one_takes: int = 0  #: arguments of one call, if many calls may go in one
 
     @property
     def words(self) -> tuple[str]:
@@ -78,6 +78,7 @@ REVOKE = Script("revoke", WITHOUT_LIMIT)
 STATISTICS = Script("statistics", READS)
 
 GET = Plain("MGET", one_takes=1)
+COMING_WORK = Plain("BLPOP")
 
 ALL = (
     ANNOUNCE, CLAIM, CREATE, DEAD_LETTERS, FINISH, LISTEN, READ, RECOVER, RELEASE, RENEW, REPLAY,
