@@ -26,6 +26,7 @@ from app.answering import Answering, header_lines
 from app.awaited import Awaited
 from app.errors import RETRY_AFTER_SECONDS, answer
 from app.framing import refuse_ambiguous
+from app.patience import client_has_gone
 from app.security_headers import HEADERS
 from app.taking import Taking
 from app.whole_answers import OFFERED
@@ -106,6 +107,7 @@ class Connection(HttpToolsProtocol):
         if answering is not None and not answering.response_complete:
             answering.disconnected = True
             answering.message_event.set()
+            client_has_gone(answering.scope["state"])
 
     def data_received(self, data: bytes) -> None:
         """Bytes, decrypted."""

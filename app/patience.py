@@ -1,4 +1,8 @@
-"""Waiting on behalf of a client only for as long as the client waits."""
+"""Waiting on behalf of a client only for as long as the client waits.
+
+ASGI tells an application that a client has gone as a message, for which a task of its own would
+have to wait beside each request. Our connections tell by the request's state instead.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,26 +12,30 @@ from fastapi import Request, Response
 
 from app.errors import GONE
 
+# In a request's state.
+WAITS, HAS_GONE = "patience_waits", "patience_has_gone"
+
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
     """The answer of ``work``, which is cancelled when the client disconnects meanwhile."""
-    waiting = asyncio.current_task()
+    state, waiting = request.scope["state"], asyncio.current_task()
+    if HAS_GONE in state:
+        work.close()
+        return Response(status_code=GONE)  # nobody reads it
     assert waiting is not None
-    gone = False
-
-    async def stop_when_gone() -> None:
-        nonlocal gone
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        waiting.cancel()
-
-    watching = asyncio.create_task(stop_when_gone())
+    state[WAITS] = waiting
     try:
         return await work
     except asyncio.CancelledError:
-        if not gone or waiting.uncancel():  # somebody else wants us to stop
+        if HAS_GONE not in state or waiting.uncancel():  # somebody else wants us to stop
             raise
-        return Response(status_code=GONE)  # nobody reads it
+        return Response(status_code=GONE)
     finally:
-        watching.cancel()
+        del state[WAITS]
+
+
+def client_has_gone(state: dict[str, Any]) -> None:
+    """Tell who waits, now or later, for the client of the request that has this state."""
+    state[HAS_GONE] = True
+    if WAITS in state:
+        state[WAITS].cancel()

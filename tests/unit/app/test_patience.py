@@ -4,20 +4,19 @@ import asyncio
 
 import pytest
 from fastapi import Request, Response
-from starlette.types import Message
 
-from app.patience import unless_gone
+from app.errors import GONE
+from app.patience import client_has_gone, unless_gone
 
 
 class Client:
     """The far end of a request."""
 
     def __init__(self) -> None:
-        self.messages: asyncio.Queue[Message] = asyncio.Queue()
-        self.request = Request({"type": "http"}, self.messages.get)
+        self.request = Request({"type": "http", "state": {}})
 
-    def send(self, kind: str) -> None:
-        self.messages.put_nowait({"type": kind})
+    def leave(self) -> None:
+        client_has_gone(self.request.scope["state"])
 
 
 class Work:
@@ -38,21 +37,33 @@ class Work:
 
 async def test_the_answer_is_that_of_the_work() -> None:
     client, work = Client(), Work()
-    client.send("http.request")
     work.end.set()
 
     assert (await unless_gone(client.request, work.do())).body == b"done"
-    assert len(asyncio.all_tasks()) <= 2  # this one, and the watch that is being cancelled
+    client.leave()
+    await asyncio.sleep(0)  # where this task would be cancelled
 
 
 async def test_work_is_cancelled_when_the_client_leaves() -> None:
     client, work = Client(), Work()
-    client.send("http.request")
-    client.send("http.disconnect")
-    await unless_gone(client.request, work.do())
+    answering = asyncio.create_task(unless_gone(client.request, work.do()))
     await asyncio.sleep(0)
+    client.leave()
 
+    assert (await answering).status_code == GONE
     assert work.cancelled
+
+
+async def test_work_is_not_begun_for_a_client_that_has_left() -> None:
+    client, begun = Client(), []
+
+    async def work() -> Response:
+        begun.append(True)
+        return Response()
+
+    client.leave()
+    assert (await unless_gone(client.request, work())).status_code == GONE
+    assert begun == []
 
 
 async def test_an_error_of_the_work_is_raised() -> None:
@@ -67,7 +78,6 @@ async def test_work_is_cancelled_when_its_request_is() -> None:
     work = Work()
     answering = asyncio.create_task(unless_gone(Client().request, work.do()))
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
     answering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await answering
@@ -78,10 +88,9 @@ async def test_work_is_cancelled_when_its_request_is() -> None:
 
 async def test_who_is_cancelled_besides_goes_on_being_so() -> None:
     client = Client()
-    client.send("http.disconnect")
     answering = asyncio.create_task(unless_gone(client.request, Work().do()))
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    client.leave()
     answering.cancel()
     with pytest.raises(asyncio.CancelledError):
         await answering
