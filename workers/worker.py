@@ -215,6 +215,7 @@ class Worker(arq.Worker):
             except QueueError as error:
                 if self._stopping.is_set():
                     return
+                patience = 0.0
                 event(log, logging.WARNING, "cannot_claim", why=error)
                 await first_of(asyncio.sleep(next(delays)), self._stopping.wait())
 
@@ -240,6 +241,8 @@ class Worker(arq.Worker):
 
     async def _claimed(self, wanted: int, ahead: int, patience: float) -> Claim:
         await self._undo_lost_claim()
+        if self._stopping.is_set():  # since then
+            return Claim([], [])
         self._lost_claim = f"{self._nonce}{next(self._claims):x}"
         claim = await self.broker.claim(
             self.name, wanted, list(self.functions), self._lost_claim, ahead, patience

@@ -212,16 +212,23 @@ class Broker:
             CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(),
             wanted - ahead, self._rotation, self._meant_until_ms(), *tasks,
         )  # fmt: skip
-        if patience:
-            wakes = (*map(keys.wake, tasks), str(patience))
-            answer = await self._claims.call_after(
-                scripts.COMING_WORK, wakes, patience, scripts.CLAIM, *claim
-            )
-        else:
-            answer = await self._claims.call(scripts.CLAIM, *claim)
-        jobs, buried, now_ms = answer
+        jobs, buried, now_ms = await self._answer_to_claim(claim, tasks, patience)
         self._server_ahead_ms = now_ms - _monotonic_ms()
         return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
+
+    async def _answer_to_claim(
+        self, claim: tuple[str | int, ...], tasks: Sequence[str], patience: float
+    ) -> Any:
+        if not patience:
+            return await self._claims.call(scripts.CLAIM, *claim)
+        patience = min(patience, self._lease_ms / 4000)  # within what a claim is meant for
+        wakes = (*map(keys.wake, tasks), str(patience))
+        why, answer = await self._claims.call_after(
+            scripts.COMING_WORK, wakes, patience, scripts.CLAIM, *claim
+        )
+        if why is not None and not answer[0]:  # at once again and again would be no wait
+            raise why
+        return answer
 
     def break_off_claim(self) -> None:
         """Have a claim that is under way fail; what it took, if anything, is to be unclaimed."""

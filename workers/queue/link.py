@@ -42,22 +42,44 @@ class Link:
         """
         if self._replies is not None and self._replies.is_open:
             return
-        if self._connection is None:
-            self._connection = await self._pool.get_connection()
-        else:
-            await self._connection.disconnect(nowait=True)  # forget what is left of the former one
-            await self._connection.connect()  # type: ignore[no-untyped-call]
-        self._replies = _Replies(self._connection, self._heard, self._lost)
+        try:
+            connection = await self._connected()
+        except RuntimeError as error:  # uvloop's, of a connection that was closed at that moment
+            raise RedisConnectionError(str(error)) from error
+        if _is_lost(connection):  # before it was taken over, so nobody would be told
+            raise RedisConnectionError("the connection was lost right after the login")
+        self._replies = _Replies(connection, self._heard, self._lost)
 
     def send(self, data: bytes) -> None:
         """Send a command, or several; it has to be open."""
         assert self._replies is not None
-        self._replies.transport.write(data)
+        try:
+            self._replies.transport.write(data)
+        except RuntimeError as error:  # uvloop's, as above
+            self.close(RedisConnectionError(str(error)))
 
     def close(self, why: Exception) -> None:
         """Leave the server: a reply that is under way will not be heard."""
         if self._replies is not None:
             self._replies.close(why)
+
+    async def _connected(self) -> AbstractConnection:
+        """The library's connection, logged in."""
+        if self._connection is None:
+            self._connection = await self._pool.get_connection()
+        else:
+            await self._connection.disconnect(nowait=True)  # forget what is left of the former one
+            await self._connection.connect()  # type: ignore[no-untyped-call]
+        return self._connection
+
+
+# Nothing public leads to a connection's transport, nor tells whether it is lost.
+def _is_lost(connection: AbstractConnection) -> bool:
+    reader, writer = connection._reader, connection._writer
+    return (
+        reader is None or writer is None or writer.transport.is_closing()
+        or reader.at_eof() or reader.exception() is not None
+    )  # fmt: skip
 
 
 class _Replies(asyncio.Protocol):
@@ -67,7 +89,7 @@ class _Replies(asyncio.Protocol):
         self, connection: AbstractConnection, heard: Callable[[Any], None],
         lost: Callable[[Exception], None],
     ) -> None:  # fmt: skip
-        assert connection._writer is not None  # nothing public leads to its transport
+        assert connection._writer is not None
         self.transport = connection._writer.transport
         self.is_open = True
         self._heard = heard

@@ -88,16 +88,17 @@ class ScriptRunner:
     async def call_after(
         self, waits: Plain, what: Sequence[Argument], patience: float, script: Script,
         *arguments: Argument,
-    ) -> Any:  # fmt: skip
+    ) -> tuple[QueueError | None, Any]:  # fmt: skip
         """As :meth:`call`, but the server waits first, by a command that takes up to ``patience``.
 
-        Both cross the link together, so that the script runs the moment the wait is over.
+        Both cross the link together, so that the script runs the moment the wait is over. Why it
+        could not wait, if so, and the script's answer.
         """
         waited = self._asked(waits, what, patience)
-        _, answer = await self._heard(
-            asyncio.gather(waited, self._asked(script, arguments, patience))
-        )
-        return answer
+        answer = self._asked(script, arguments, patience)
+        both = await asyncio.gather(waited, answer, return_exceptions=True)
+        why = both[0] if isinstance(both[0], QueueError) else None
+        return why, await self._heard(answer)
 
     def break_off(self) -> None:
         """Have nobody wait for what is under way; it may or may not be carried out."""
@@ -127,8 +128,8 @@ class ScriptRunner:
         self._waiting.append(call)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all())
-            if self._watcher is None:
-                self._watch_in(ANSWER_TIMEOUT)
+        if self._watcher is None:
+            self._watch_in(ANSWER_TIMEOUT)
         return call.reply
 
     def _start_alone(self, call: _Call) -> None:
@@ -149,7 +150,8 @@ class ScriptRunner:
         try:
             while self._waiting:
                 self._under_way = self._next_calls()
-                await self._send(self._under_way, self._wire)
+                if self._under_way:
+                    await self._send(self._under_way, self._wire)
         finally:
             self._sender = None
             self._under_way = []

@@ -112,6 +112,27 @@ async def test_a_server_that_is_silent_is_said_to_be_away(
     assert [view.id for view in views] == [f"{n}" for n in range(20)], "no late answers"
 
 
+async def test_no_caller_waits_longer_however_many_there_are_and_whenever_they_come(
+    own_server: QueueServer, own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.queue.runner.ANSWER_TIMEOUT", 1.0)
+    broker = Broker(own_broker.redis, result_expires=600)
+    took: list[float] = []
+
+    async def ask(delay: float) -> None:
+        await asyncio.sleep(delay)
+        began = time.monotonic()
+        with pytest.raises(QueueUnavailableError):
+            await broker.read("x")
+        took.append(time.monotonic() - began)
+
+    await broker.read("warm up")
+    own_server.pause()
+    late = (2.1 + n / 1000 for n in range(300))
+    await asyncio.gather(*map(ask, (0, 0.95, 1.975, *late)))
+    assert max(took) < 2
+
+
 async def test_all_callers_hear_of_an_outage(own_server: QueueServer, own_broker: Broker) -> None:
     await own_broker.read("warm up")
     own_server.kill()

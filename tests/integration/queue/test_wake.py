@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from arq.connections import ArqRedis
 
-from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, limited, new_job
+from tests.queue_state import OTHER, TASK, WORKER, created_and_claimed, limited, new_job
 from tests.waiting import eventually
 from workers.queue import keys
 from workers.queue.broker import Broker
@@ -141,13 +141,39 @@ async def is_nobody_blocked(redis: ArqRedis) -> bool:
     return int((await redis.info("clients"))["blocked_clients"]) == 0
 
 
-async def test_a_wake_up_list_that_is_none_is_said_and_what_was_taken_can_be_undone(
+async def test_a_wake_up_list_that_is_none_keeps_no_job_back_and_is_said(
     broker: Broker, redis: ArqRedis
 ) -> None:
-    await broker.create(new_job("one"))
     await redis.set(keys.wake(TASK), "text")
+    await broker.create(new_job("one", "other"))
 
+    claim = await broker.claim(WORKER, 2, [TASK, "other"], patience=LONG)
+    assert [job.id for job in claim.jobs] == ["one"]
     with pytest.raises(QueueError, match="WRONGTYPE"):
-        await broker.claim(WORKER, 1, [TASK], "nonce", patience=LONG)
-    assert await broker.unclaim(WORKER, "nonce", [TASK]) == 1
-    assert (await claim_one(broker)).attempt == 1
+        await broker.claim(WORKER, 2, [TASK, "other"], patience=LONG)
+
+
+@pytest.mark.parametrize("lease", [0.4, 1.5])
+async def test_a_claim_that_waits_with_a_short_lease_takes_what_comes(
+    broker: Broker, redis: ArqRedis, lease: float
+) -> None:
+    idle = Broker(redis, result_expires=600, lease=lease)
+    await idle.claim(WORKER, 1, [TASK])  # from now on it knows the server's clock
+    waiting = asyncio.create_task(idle.claim(WORKER, 1, [TASK], patience=LONG))
+    await _blocked(redis, 1)
+    await asyncio.sleep(0.7 * lease)
+    await broker.create(new_job("one"))
+
+    jobs = (await waiting).jobs or (await idle.claim(WORKER, 1, [TASK], patience=LONG)).jobs
+    assert [job.id for job in jobs] == ["one"]
+
+
+async def test_what_comes_due_while_a_claim_waits_is_taken_when_the_wait_is_over(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    idle = Broker(redis, result_expires=600, lease=0.4)
+    await idle.claim(WORKER, 1, [TASK])
+    await broker.create(new_job("one"))
+    await redis.delete(keys.wake(TASK))  # no message will tell of it
+
+    assert [job.id for job in (await idle.claim(WORKER, 1, [TASK], patience=LONG)).jobs] == ["one"]

@@ -1,14 +1,22 @@
 """Exchanges on a connection of one's own: replies are taken by who asked, or by nobody."""
 
 import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable
 
 import pytest
+import uvloop
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from config.settings import Settings
 from tests.queue_server import QueueServer
 from tests.waiting import eventually
+from workers.queue.connection import connect
 from workers.queue.listeners import LONGEST_SILENCE, Subscription
 from workers.queue.wire import Wire, command, packed
 
@@ -88,6 +96,61 @@ async def test_a_connection_that_was_closed_at_rest_is_made_anew_before_it_is_us
 
     [again] = await wire.exchange([words("CLIENT", "ID")])
     assert again != number
+
+
+class ClosingServer:
+    """Answers logins; as long as it is ``unsound`` it closes each connection right behind that."""
+
+    def __init__(self, *, abruptly: bool) -> None:
+        self._abruptly = abruptly
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.unsound = True
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # the test is over
+            while True:
+                client, _ = self._socket.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            login = b""
+            while login.count(b"LIB-") < 2:  # the library tells its name and version
+                login += client.recv(1000)
+            client.sendall(b"+OK\r\n+OK\r\n")
+            if self.unsound and self._abruptly:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            while not self.unsound and client.recv(1000):
+                client.sendall(b"+PONG\r\n")
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("abruptly", [True, False])
+def test_a_connection_that_is_lost_right_after_the_login_is_told_and_made_anew(
+    make_settings: Callable[..., Settings], run: Callable[..., None], abruptly: bool
+) -> None:
+    server = ClosingServer(abruptly=abruptly)
+
+    async def exchanges() -> None:
+        redis = connect(make_settings(task_queue_url=server.url))
+        for _ in range(20):  # when it is seen to be closed differs
+            wire = Wire(redis, FOREVER)
+            server.unsound = True
+            with pytest.raises((RedisConnectionError, OSError)):
+                await wire.exchange([words("PING")])
+            server.unsound = False
+            assert await wire.exchange([words("PING")]) == [b"PONG"]
+            wire.break_off()
+            await wire._link._connection.disconnect()
+            await redis.connection_pool.release(wire._link._connection)
+
+    run(exchanges())
+    server.close()
 
 
 async def test_what_was_not_asked_for_is_not_taken_for_an_answer(redis: ArqRedis) -> None:

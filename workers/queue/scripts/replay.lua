@@ -18,11 +18,11 @@ if readable ~= '1' or not is_job() then return {'UNREADABLE'} end
 
 -- Its time of creation stands at the end, before our mark "v"; see create.lua.
 local renewed = job:gsub(',"et": ?%d+(,"v":true)}$', ',"et":' .. now .. '%1}')
-local meta = {task = task, owner = owner}
+local meta = {task = task, owner = owner or ''}
 local places = {'key', 'limit', 'countdown', 'expire'}
 for i, value in ipairs(redis.call('HMGET', DEAD_LETTER .. letter_id, unpack(places))) do
   meta[places[i]] = value or nil
 end
 store_job(id, renewed, meta, now)
 drop_letters({letter_id})
-return counted({'NEW', now, task, owner}, now)
+return counted({'NEW', now, task, meta.owner}, now)
