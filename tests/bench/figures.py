@@ -38,28 +38,33 @@ class Spread:
 class Book:
     """All that was measured so far, and what could not be."""
 
-    entries: dict[tuple[str, Figure], list[float]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    entries: dict[tuple[str, Figure], dict[int, float]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )  #: (contender, figure) -> round -> value
     failures: dict[str, str] = field(default_factory=dict)  #: contender -> why
 
-    def enter(self, contender: str, measured: Measured) -> None:
-        """Add what a turn measured."""
+    def enter(self, contender: str, measured: Measured, round_number: int) -> None:
+        """Add what a turn of that round measured."""
         for figure, value in measured.items():
-            self.entries[contender, figure].append(value)
+            self.entries[contender, figure][round_number] = value
 
     def spread(self, contender: str, figure: Figure) -> Spread | None:
         """The values of a contender's figure; None if there are none."""
         values = self.entries.get((contender, figure))
-        return Spread(tuple(values)) if values else None
+        return Spread(tuple(values.values())) if values else None
 
-    def ratio(self, figure: Figure, ours: str, theirs: str) -> float | None:
-        """How many times better ``ours`` is by the medians; None unless both were measured."""
-        mine, other = self.spread(ours, figure), self.spread(theirs, figure)
-        if mine is None or other is None:
+    def ratio(self, figure: Figure, ours: str, theirs: str) -> Spread | None:
+        """How many times better ``ours`` is in each round; None unless a round has both.
+
+        Within a round they are measured minutes apart. A machine that others share may be half as
+        fast in the next one, and medians of each alone would be of different rounds.
+        """
+        mine = self.entries.get((ours, figure), {})
+        other = self.entries.get((theirs, figure), {})
+        quotients = [mine[number] / other[number] for number in mine.keys() & other.keys()]
+        if not quotients:
             return None
-        quotient = mine.median / other.median
-        return quotient if figure.more_is_better else 1 / quotient
+        return Spread(tuple(q if figure.more_is_better else 1 / q for q in quotients))
 
 
 def shown(value: float) -> str:

@@ -17,8 +17,8 @@ HEAD = """# FastTask beside other task queues, measured
 Written by `make bench`, which measures all of this anew. Everything runs on one machine, the
 clients too, in turn and never two at once: each round measures everybody once, each on a queue
 server of its own, and each round in another order. A figure is the median of the rounds
-[least – most]; a ratio is FastTask's median over the other's, the other way round for
-milliseconds, so that more is better for FastTask.
+[least – most]; so is a ratio, of FastTask's figure over the other's in the same round, the other
+way round for milliseconds, so that more is better for FastTask.
 
 """
 NOT_THE_SAME = """
@@ -104,7 +104,7 @@ def _backlog(run: Run, book: Book, peers: Sequence[PeerBacklog]) -> str:
 
 
 def _drained(book: Book, name: str) -> list[object]:
-    missing = sum(book.entries.get((name, MISSING), ()))
+    missing = sum(book.entries.get((name, MISSING), {}).values())
     return [_cell(book, name, DRAINED), f"{missing:.0f}", _ratio(book, DRAINED, name)]
 
 
@@ -142,7 +142,10 @@ def _cell(book: Book, contender: str, figure: Figure) -> str:
 
 def _ratio(book: Book, figure: Figure, theirs: str) -> str:
     ratio = None if theirs == OURS else book.ratio(figure, OURS, theirs)
-    return "-" if ratio is None else f"**{ratio:.2f}**"
+    if ratio is None:
+        return "-"
+    median, extremes = str(ratio).split(" ", 1)
+    return f"**{median}** {extremes}"
 
 
 def _median(book: Book, contender: str) -> float:

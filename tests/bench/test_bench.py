@@ -27,10 +27,12 @@ B = Turn("backlog", "B", measure)
 C = Turn("gateway", "A", break_down)
 
 
-def book_of(**rates: float) -> Book:
+def book_of(**rates: float | tuple[float, ...]) -> Book:
+    """What contenders reached, in one round or in several."""
     book = Book()
-    for contender, rate in rates.items():
-        book.enter(contender, {DRAINED: rate, IDLE_P50: rate, MISSING: 0})
+    for contender, values in rates.items():
+        for number, rate in enumerate(values if isinstance(values, tuple) else (values,), 1):
+            book.enter(contender, {DRAINED: rate, IDLE_P50: rate, MISSING: 0}, number)
     return book
 
 
@@ -40,9 +42,19 @@ def test_a_spread_shows_median_and_extremes() -> None:
 
 def test_a_ratio_says_how_many_times_better_we_are() -> None:
     book = book_of(FastTask=200.0, huey=100.0)
-    assert book.ratio(DRAINED, "FastTask", "huey") == 2.0
-    assert book.ratio(IDLE_P50, "FastTask", "huey") == 0.5
+    assert book.ratio(DRAINED, "FastTask", "huey") == Spread((2.0,))
+    assert book.ratio(IDLE_P50, "FastTask", "huey") == Spread((0.5,))
     assert book.ratio(DRAINED, "FastTask", "nobody") is None
+
+
+def test_ratios_are_those_of_each_round_that_has_both() -> None:
+    book = book_of(FastTask=(400.0, 200.0, 300.0), huey=(100.0, 100.0, 50.0))
+    ratio = book.ratio(DRAINED, "FastTask", "huey")
+    assert ratio is not None
+    assert (ratio.median, str(ratio)) == (4.0, "4.00 [2.00 – 6.00]")
+
+    del book.entries["huey", DRAINED][3]
+    assert book.ratio(DRAINED, "FastTask", "huey") == Spread((4.0, 2.0))
 
 
 def test_each_round_has_everybody_in_another_order() -> None:

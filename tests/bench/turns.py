@@ -52,11 +52,11 @@ def play(turns: Sequence[Turn], rounds: int) -> Book:
         for turn in order(turns, number):
             done += 1
             _say(f"[{done}/{total}] round {number} of {rounds}: {turn.part}, {turn.contender} ...")
-            _take(turn, book)
+            _take(turn, book, number)
     return book
 
 
-def _take(turn: Turn, book: Book) -> None:
+def _take(turn: Turn, book: Book, round_number: int) -> None:
     began = time.monotonic()
     try:
         measured = uvloop.run(turn.measure())
@@ -64,7 +64,7 @@ def _take(turn: Turn, book: Book) -> None:
         traceback.print_exc()
         book.failures[f"{turn.part}, {turn.contender}"] = f"{type(error).__name__}: {error}"[:300]
         return
-    book.enter(turn.contender, measured)
+    book.enter(turn.contender, measured, round_number)
     figures = "; ".join(f"{f.title}: {shown(v)} {f.unit}" for f, v in measured.items())
     _say(f"    {time.monotonic() - began:.0f} s  {figures}")
 
