@@ -13,11 +13,12 @@ from tests.chaos.stage import Node, Setting, Stage, named, not_of_state
 from tests.waiting import eventually, is_alive
 
 
-async def strike(stage: Stage, node: Node) -> dict[str, float]:
+async def strike(stage: Stage, node: Node, handing_in: float = 0.0) -> dict[str, float]:
     """SIGKILL a worker; which jobs it lost, and when.
 
     It is stopped first, and what it lost is told when it is gone: between a look at what it runs
-    and its end, one of its jobs could have ended and another one have begun.
+    and its end, one of its jobs could have ended and another one have begun. What ended up to
+    ``handing_in`` seconds before counts as well: its outcome may have been under way.
     """
     os.kill(node.pid, signal.SIGSTOP)
     at = time.monotonic()
@@ -25,7 +26,7 @@ async def strike(stage: Stage, node: Node) -> dict[str, float]:
     await eventually(lambda: not any(map(is_alive, below)), within=1.0)
     lost = (
         attempt for attempt in stage.attempts
-        if attempt.pid in below and (attempt.ended is None or attempt.ended > at)
+        if attempt.pid in below and (attempt.ended is None or attempt.ended > at - handing_in)
     )  # fmt: skip
     return {attempt.key: at for attempt in lost}
 

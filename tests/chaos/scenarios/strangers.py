@@ -15,6 +15,7 @@ from workers.queue import keys
 from workers.queue.serializer import deserialize, serialize
 
 QUEUE = keys.queue("work")
+HANDING_IN = 0.2  # seconds from the end of a task to its result, on a busy machine too
 
 
 class Trap:
@@ -96,7 +97,7 @@ async def arq_clients(setting: Setting) -> Outcome:
             await client.create_all(named(f"ours-{n}", 10), seconds=0.2)
             await asyncio.sleep(setting.dice.uniform(0.2, 0.8))
             victim = setting.dice.choice(stage.nodes)
-            losses |= dict.fromkeys(await strike(stage, victim), rounds)
+            losses |= dict.fromkeys(await strike(stage, victim, HANDING_IN), rounds)
             await victim.restart()
         results = await asyncio.gather(
             *(job.result(timeout=setting.lease * 2 + 20, poll_delay=0.2) for job in jobs.values()),
