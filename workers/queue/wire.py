@@ -1,8 +1,8 @@
 """Commands go out together, and their replies come back in order.
 
 The redis library's pipelines take a connection from the pool each time, look whether it is alive,
-set a timeout for each part of the exchange and encode each argument by its type; that costs many
-times what is left here.
+set a timeout for each part of the exchange and encode each argument by its type; that costs more
+than four times what is left here.
 
 On the wire a command is the number of its arguments and then each with its length in front:
 https://valkey.io/topics/protocol/.

@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator
 import pytest
 from arq.connections import ArqRedis
 
-from tests.queue_state import OTHER, TASK, WORKER, created_and_claimed, limited, new_job
+from tests.queue_state import (
+    OTHER,
+    TASK,
+    WORKER,
+    blocked_clients,
+    created_and_claimed,
+    limited,
+    new_job,
+)
 from tests.waiting import eventually
 from workers.queue import keys
 from workers.queue.broker import Broker
@@ -41,7 +49,7 @@ async def woken(redis: ArqRedis, idle: Broker) -> AsyncIterator[asyncio.Task[flo
 
 async def _blocked(redis: ArqRedis, count: int) -> None:
     async def blocked() -> bool:
-        return (await redis.info("clients"))["blocked_clients"] >= count
+        return await blocked_clients(redis) >= count
 
     await eventually(blocked)
 
@@ -138,7 +146,7 @@ async def test_a_claim_that_waits_and_is_broken_off_takes_nothing(
 
 
 async def is_nobody_blocked(redis: ArqRedis) -> bool:
-    return int((await redis.info("clients"))["blocked_clients"]) == 0
+    return await blocked_clients(redis) == 0
 
 
 async def test_a_wake_up_list_that_is_none_keeps_no_job_back_and_is_said(

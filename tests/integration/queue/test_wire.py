@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from config.settings import Settings
 from tests.queue_server import QueueServer
+from tests.queue_state import blocked_clients
 from tests.waiting import eventually
 from workers.queue.connection import connect
 from workers.queue.listeners import LONGEST_SILENCE, Subscription
@@ -58,7 +59,7 @@ async def test_the_late_reply_to_a_cancelled_exchange_is_nobodys(redis: ArqRedis
 
 
 async def has_client_that_waits(redis: ArqRedis) -> bool:
-    return int((await redis.info("clients"))["blocked_clients"]) > 0
+    return await blocked_clients(redis) > 0
 
 
 async def test_an_exchange_that_takes_too_long_ends_and_the_next_one_is_right(
@@ -137,17 +138,15 @@ def test_a_connection_that_is_lost_right_after_the_login_is_told_and_made_anew(
     server = ClosingServer(abruptly=abruptly)
 
     async def exchanges() -> None:
-        redis = connect(make_settings(task_queue_url=server.url))
         for _ in range(20):  # when it is seen to be closed differs
+            redis = connect(make_settings(task_queue_url=server.url))
             wire = Wire(redis, FOREVER)
             server.unsound = True
             with pytest.raises((RedisConnectionError, OSError)):
                 await wire.exchange([words("PING")])
             server.unsound = False
             assert await wire.exchange([words("PING")]) == [b"PONG"]
-            wire.break_off()
-            await wire._link._connection.disconnect()
-            await redis.connection_pool.release(wire._link._connection)
+            await redis.aclose(close_connection_pool=True)
 
     run(exchanges())
     server.close()

@@ -1,7 +1,7 @@
 -- What is kept of a job while it is unfinished: itself as arq stores it (JOB .. id), and its meta.
 --
--- A job's meta (META .. id) is a JSON object of texts, for what is read and written as a whole costs
--- a third of a hash. It holds:
+-- A job's meta (META .. id) is a JSON object of texts, for to read and write it as a whole costs half
+-- of what a hash does. It holds:
 --   task, state, owner, created, updated   always
 --   started, worker, attempts              since its first attempt; how many there were
 --   token                                  while an attempt runs; gone once that attempt gave word
