@@ -1,15 +1,16 @@
 """A node in the background, watched while it starts."""
 
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from config.settings import Settings
+from deploy.detached import Detached
 from deploy.health import ailment
 from deploy.logs import end_of, log_files, sizes
 from deploy.parts import Part, SupervisorSilent, parts_of_node
+from deploy.run import run_checked
 from deploy.stop import remove_traces, stop
 from deploy.waiting import Wait
 
@@ -28,18 +29,12 @@ class BackgroundNode:
     """A node that was started just now, by this process."""
 
     def __init__(self, settings: Settings) -> None:
+        """Start it; it was checked before."""
         self._settings = settings
         self._log = settings.log_dir / "node.log"
         self._sizes = sizes(log_files(settings))
         self._starts: dict[str, set[int]] = defaultdict(set)  # by the part's name
-        with self._log.open("wb") as log:
-            self._supervisor = subprocess.Popen(
-                [sys.executable, "-m", "deploy", "run"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # closing this terminal does not end the node
-            )
+        self._supervisor = Detached(partial(run_checked, settings), self._log)
 
     def wait_until_healthy(self, seconds: float) -> str | None:
         """Wait until the node is healthy; what it still ails from after ``seconds``.
@@ -68,7 +63,7 @@ class BackgroundNode:
         remove_traces(self._settings)
 
     def _check_alive(self) -> None:
-        if self._supervisor.poll() is not None:
+        if self._supervisor.has_ended():
             raise StartFailed("the node ended while it was starting", [self._log])
         try:
             parts = parts_of_node(self._settings)

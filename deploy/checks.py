@@ -8,7 +8,7 @@ from config.settings import Settings
 from deploy.certificate import check_certificate
 from deploy.external_queue import check_external_queue
 from deploy.ports import check_ports
-from deploy.queue_binary import find_queue_server
+from deploy.queue_binary import queue_server_of
 from deploy.sockets import prepare_sockets
 from deploy.supervisor import supervisor_configuration
 
@@ -32,13 +32,11 @@ def check_node(settings: Settings) -> None:
 def _checks(settings: Settings) -> list[Callable[[Settings], object]]:
     checks: list[Callable[[Settings], object]] = [
         prepare_sockets,
-        supervisor_configuration,
+        lambda s: supervisor_configuration(s, queue_server_of(s)),
         check_ports,
         check_external_queue,
         lambda s: load_tasks(s.tasks_dir, s.loaded_tasks),
     ]
     if settings.has_api:
         checks.append(check_certificate)
-    if settings.has_queue_server:
-        checks.append(lambda s: find_queue_server(tls=s.serves_queue_over_tls))
     return checks

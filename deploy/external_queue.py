@@ -1,8 +1,5 @@
 """A queue server of the user's own: it must not lose what FastTask has acknowledged."""
 
-from redis import Redis
-from redis.exceptions import RedisError
-
 from config.errors import ConfigurationError
 from config.settings import Settings
 
@@ -20,6 +17,10 @@ def check_external_queue(settings: Settings) -> None:
     """
     if settings.task_queue_url is None or settings.task_queue_may_lose_jobs:
         return
+    # Loaded here: it is a tenth of what `make up` loads, and few nodes have such a server.
+    from redis import Redis
+    from redis.exceptions import RedisError
+
     url = settings.task_queue_url.get_secret_value()
     options = {"socket_timeout": TIMEOUT_SECONDS, **settings.queue_url_defaults}
     try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from config.errors import ConfigurationError
+from config.settings import Settings
 
 NAMES = ("valkey-server", "redis-server")
 OLDEST_MAJOR = 7  # what our scripts are tested with
@@ -17,6 +18,17 @@ OLDEST_MAJOR = 7  # what our scripts are tested with
 # A configuration that no server starts with: TLS and no certificate. One that knows TLS says so.
 TLS_WITHOUT_CERTIFICATE = "port 0\ntls-port 1\n"
 TLS_IS_KNOWN = "Failed to configure TLS"
+
+
+def queue_server_of(settings: Settings) -> Path | None:
+    """The server that this node is to start; None if it starts none.
+
+    Raises:
+        ConfigurationError: as `find_queue_server`.
+    """
+    if not settings.has_queue_server:
+        return None
+    return find_queue_server(tls=settings.serves_queue_over_tls)
 
 
 def find_queue_server(*, tls: bool = False) -> Path:

@@ -42,7 +42,7 @@ def watch_for_ever(settings: Settings) -> NoReturn:
 def tell(settings: Settings) -> bool:
     """Have the server load the pair; False if the server is away or busy, as while it starts.
 
-    Before its very first start there is not even a password: the server makes it.
+    Before the node's very first start there is not even a password.
     """
     certificate, key = os.fsencode(settings.ssl_certfile), os.fsencode(settings.ssl_keyfile)
     try:

@@ -1,33 +1,30 @@
-"""The node's own queue server: its passwords, its configuration, and its start.
+"""The node's own queue server: its passwords and its configuration.
 
-``python -m deploy.queue_server`` becomes the server. Passwords stand in private files only, never
-on a command line.
+Passwords stand in private files only, never on a command line.
 """
 
 import os
 import secrets
-import signal
 import string
 from pathlib import Path
-from typing import NoReturn
 
 from config.errors import ConfigurationError
-from config.parent import die_with_parent
-from config.settings import Settings, load_settings, supervisor_pid
-from deploy.folders import make_folders
+from config.settings import Settings
 from deploy.ports import queue_server_host
 from deploy.private_file import write_private
-from deploy.queue_binary import find_queue_server
 from deploy.queue_users import make_admin_password, queue_users
-from deploy.sockets import prepare_sockets
-from deploy.terminal import say
 
 LOG_FOLDER = "appendonlydir"  # below REDIS_DIR
 PLAIN = frozenset(os.fsencode(string.ascii_letters + string.digits + string.punctuation + " "))
 
 
-def prepare_queue_server(settings: Settings) -> Path:
-    """Make the passwords, unless there are some, and write the configuration file; its path.
+def configuration_file(settings: Settings) -> Path:
+    """What the server is started with."""
+    return settings.redis_dir / "queue_server.conf"
+
+
+def prepare_queue_server(settings: Settings) -> None:
+    """Make the passwords, unless there are some, and write the configuration file.
 
     Raises:
         ConfigurationError: a file cannot be written.
@@ -35,9 +32,7 @@ def prepare_queue_server(settings: Settings) -> Path:
     if not settings.queue_password():
         write_private(settings.queue_password_file, secrets.token_urlsafe(32))
     make_admin_password(settings)
-    path = settings.redis_dir / "queue_server.conf"
-    write_private(path, queue_server_configuration(settings))
-    return path
+    write_private(configuration_file(settings), queue_server_configuration(settings))
 
 
 def queue_server_configuration(settings: Settings) -> str:
@@ -70,18 +65,6 @@ def quoted(value: str | Path) -> str:
     return '"' + "".join(map(_escaped, os.fsencode(value))) + '"'
 
 
-def main() -> NoReturn:
-    """Become the queue server; ends with the supervisor, gracefully."""
-    die_with_parent(signal.SIGTERM, supervisor_pid())
-    settings = load_settings()
-    make_folders(settings)
-    prepare_sockets(settings)
-    configuration = prepare_queue_server(settings)
-    server = str(find_queue_server(tls=settings.serves_queue_over_tls))
-    os.umask(0o077)  # its data files hold what users sent, and REDIS_DIR may be an open folder
-    os.execv(server, [server, str(configuration)])
-
-
 def _place(settings: Settings) -> dict[str, str]:
     """Where the server is reached: on a unix socket, on a port, or with TLS on both."""
     lines = {"port": "0"}
@@ -110,11 +93,3 @@ def _escaped(byte: int) -> str:
     if byte in b'"\\':
         return f"\\{byte:c}"
     return chr(byte) if byte in PLAIN else f"\\x{byte:02x}"
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except ConfigurationError as error:
-        say(*error.lines)
-        raise SystemExit(1) from None

@@ -14,7 +14,7 @@ from config.hosts import is_ipv6
 from config.settings import Settings, node_environment
 from deploy.pid_file import pid_file
 from deploy.private_file import write_private
-from deploy.queue_server import LOG_FOLDER
+from deploy.queue_server import LOG_FOLDER, configuration_file
 from deploy.sockets import supervisor_socket
 
 LOG_ROTATION = {"maxbytes": "10MB", "backups": "5"}
@@ -39,14 +39,14 @@ def stop_seconds(grace_seconds: float) -> float:
     return API_STOP_SECONDS + grace_seconds + WORKER_STOP_SECONDS_OVER_GRACE + queue
 
 
-def write_supervisor_configuration(settings: Settings) -> Path:
+def write_supervisor_configuration(settings: Settings, queue_server: Path | None) -> Path:
     """Write the configuration file; its path.
 
     Raises:
         ConfigurationError: it cannot be written, or a path cannot stand in it.
     """
     path = settings.fasttask_files_dir / "supervisord.conf"
-    write_private(path, supervisor_configuration(settings))
+    write_private(path, supervisor_configuration(settings, queue_server))
     return path
 
 
@@ -56,10 +56,11 @@ def become_supervisor(configuration: Path) -> NoReturn:
     os.execve(sys.executable, command, node_environment(os.getpid()))
 
 
-def supervisor_configuration(settings: Settings) -> str:
+def supervisor_configuration(settings: Settings, queue_server: Path | None) -> str:
     """The configuration file's text: the supervisor itself and one program per part of the node.
 
-    The parts inherit folder and environment, so that no setting and no secret stands here.
+    ``queue_server`` is the program of the node's own, if it has one. The supervisor will be this
+    process. The parts inherit folder and environment, so that no setting and no secret stands here.
 
     Raises:
         ConfigurationError: a path cannot be written in the file's syntax.
@@ -71,8 +72,8 @@ def supervisor_configuration(settings: Settings) -> str:
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
     }
-    if settings.has_queue_server:
-        sections["program:queue"] = _queue(settings)
+    if queue_server is not None:
+        sections["program:queue"] = _queue(settings, queue_server)
         if settings.durability == "everysec":
             sections["program:queue_sync"] = _queue_sync(settings)
         if settings.serves_queue_over_tls:
@@ -115,18 +116,19 @@ def _supervisor(settings: Settings) -> Section:
     return section
 
 
-def _queue(settings: Settings) -> Section:
+def _queue(settings: Settings, server: Path) -> Section:
+    command = f"deploy.queue_process {os.getpid()} {_word(server)} "
     return {
-        **_part("deploy.queue_server", settings.log_dir / "queue.log"),
+        **_part(command + _word(configuration_file(settings)), settings.log_dir / "queue.log"),
         "priority": QUEUE,
         "stopwaitsecs": str(QUEUE_STOP_SECONDS),
     }
 
 
 def _queue_sync(settings: Settings) -> Section:
-    folder = shlex.quote(str(settings.redis_dir / LOG_FOLDER))
+    command = f"deploy.queue_sync {os.getpid()} {_word(settings.redis_dir / LOG_FOLDER)}"
     return {
-        **_part(f"deploy.queue_sync {folder}", settings.log_dir / "queue_sync.log"),
+        **_part(command, settings.log_dir / "queue_sync.log"),
         "priority": QUEUE_SYNC,
         "stopwaitsecs": str(QUEUE_SYNC_STOP_SECONDS),
     }
@@ -176,7 +178,7 @@ def _api_part(settings: Settings) -> Section:
 def _part(module: str, log: Path) -> Section:
     """A program that is started again whenever it ends."""
     return {
-        "command": spelled(f"{shlex.quote(sys.executable)} -m {module}"),
+        "command": spelled(f"{_word(sys.executable)} -m {module}"),
         "autorestart": "true",
         "startsecs": "1",
         "startretries": FOR_EVER,
@@ -184,6 +186,10 @@ def _part(module: str, log: Path) -> Section:
         "stdout_logfile": spelled(log, expansions=2),
         **{f"stdout_logfile_{name}": value for name, value in LOG_ROTATION.items()},
     }
+
+
+def _word(path: Path | str) -> str:
+    return shlex.quote(str(path))
 
 
 def _open_files() -> int:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 HOST = "127.0.0.1"
 CHUNK = 64 * 1024
+LOOK_AGAIN_SECONDS = 0.05
 
 
 class TlsTerminator:
@@ -68,9 +69,11 @@ class TlsTerminator:
         await self._hang_up()
 
     async def _hang_up(self) -> None:
-        for writer in self._open:
-            writer.transport.abort()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        serving = set(self._serving)
+        while serving:  # one that is just being made is no open one yet
+            for writer in self._open:
+                writer.transport.abort()
+            _, serving = await asyncio.wait(serving, timeout=LOOK_AGAIN_SECONDS)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving = asyncio.current_task()

@@ -1,5 +1,6 @@
 """A queue server for a peer: the same program, with the same durability, as a node's own."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from redis.exceptions import RedisError
 from config.settings import Settings, load_settings
 from deploy.folders import make_folders
 from deploy.queue_binary import find_queue_server
-from deploy.queue_server import LOG_FOLDER, queue_server_configuration
+from deploy.queue_server import LOG_FOLDER, configuration_file, queue_server_configuration
 from deploy.queue_users import make_admin_password
 from tests.bench.environment import PROJECT, TASKS
 from tests.bench.node import HOST, free_port
@@ -53,14 +54,16 @@ def running_queue_server() -> Iterator[Address]:
 @contextmanager
 def _running(settings: Settings, address: Address) -> Iterator[None]:
     make_admin_password(settings)
-    configuration = settings.redis_dir / "queue_server.conf"
+    configuration = configuration_file(settings)
     configuration.write_text(
         _open_to_all(queue_server_configuration(settings)) + f"port {address.port}\nbind {HOST}\n"
     )
     log = settings.redis_dir / LOG_FOLDER
     processes = [
         subprocess.Popen([find_queue_server(), configuration], stdout=subprocess.DEVNULL),
-        subprocess.Popen([sys.executable, "-m", "deploy.queue_sync", log], cwd=PROJECT),
+        subprocess.Popen(
+            [sys.executable, "-m", "deploy.queue_sync", str(os.getpid()), log], cwd=PROJECT
+        ),
     ]
     try:
         wait_until(lambda: _answers(address))

@@ -28,14 +28,18 @@ class Commands:
     folder: Path
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def __call__(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def __call__(
+        self, *arguments: str, close_fds: bool = True, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
-        process = self.start("deploy", *arguments, **environment)
+        process = self.start("deploy", *arguments, close_fds=close_fds, **environment)
         output, _ = process.communicate(timeout=50)
         return subprocess.CompletedProcess(arguments, process.returncode, output)
 
-    def start(self, module: str, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        """Start a module and go on."""
+    def start(
+        self, module: str, *arguments: str, close_fds: bool = True, **environment: str
+    ) -> "subprocess.Popen[str]":
+        """Start a module and go on; without ``close_fds`` it inherits what is inheritable."""
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
@@ -43,6 +47,7 @@ class Commands:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            close_fds=close_fds,
             # Whoever runs the tests in the background has them ignore Ctrl-C, and so would this.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )

@@ -23,9 +23,9 @@ MASTER = {"node_type": "distributed_master", "task_queue_passwd": "passw0rd"}
 WORKER = {"node_type": "distributed_worker", "master_host": "127.0.0.1", **MASTER}
 
 
-def started(node: Commands, **environment: str) -> str:
+def started(node: Commands, *, close_fds: bool = True, **environment: str) -> str:
     """What `up` says; the node runs."""
-    up = node("up", **environment)
+    up = node("up", close_fds=close_fds, **environment)
     assert up.returncode == 0, up.stdout
     return up.stdout
 
@@ -55,6 +55,19 @@ def test_up_shows_a_result_the_addresses_and_a_line_that_works(
     assert f"{base}/docs" in output
     assert f"curl --cacert {node.settings.ssl_certfile} {base}/run/get_circle_area" in output
     assert node("health").stdout == "healthy\n"
+
+
+def test_the_node_keeps_nothing_open_of_whoever_started_it(
+    commands: Callable[..., Commands],
+) -> None:
+    """Such as the file by which a script sees to it that it runs only once."""
+    node = commands()
+    looking, held = os.pipe()
+    os.set_inheritable(held, True)
+    started(node, close_fds=False)
+    os.close(held)
+    assert os.read(looking, 1) == b"", "nobody else holds it"
+    os.close(looking)
 
 
 @pytest.mark.parametrize(

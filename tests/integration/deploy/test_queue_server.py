@@ -9,7 +9,11 @@ from redis import Redis
 from redis.exceptions import AuthenticationError
 
 from config.settings import Settings
+from deploy.folders import make_folders
 from deploy.processes import PROC
+from deploy.queue_binary import queue_server_of
+from deploy.queue_server import configuration_file, prepare_queue_server
+from deploy.sockets import prepare_sockets
 from tests.integration.deploy.conftest import Commands
 
 
@@ -20,9 +24,21 @@ def connect(settings: Settings, password: str | None) -> Redis:
     return Redis(host="127.0.0.1", port=settings.task_queue_port, password=password)
 
 
-def start_server(node: Commands, **environment: str) -> "subprocess.Popen[str]":
+def start_process(
+    node: Commands, supervisor: int, server: Path | None = None
+) -> "subprocess.Popen[str]":
+    program = server or queue_server_of(node.settings)
+    configuration = configuration_file(node.settings)
+    return node.start("deploy.queue_process", str(supervisor), str(program), str(configuration))
+
+
+def start_server(node: Commands) -> "subprocess.Popen[str]":
     """The node's queue server; it takes connections."""
-    server = node.start("deploy.queue_server", **environment)
+    settings = node.settings
+    make_folders(settings)
+    prepare_sockets(settings)
+    prepare_queue_server(settings)
+    server = start_process(node, os.getpid())
     assert server.stdout is not None
     said = []
     for line in server.stdout:
@@ -93,16 +109,16 @@ def test_it_stops_gracefully(node: Commands) -> None:
 def test_it_does_not_start_for_a_supervisor_that_is_gone(
     commands: Callable[..., Commands],
 ) -> None:
-    node = commands()
-    gone = str(os.getppid())
-    process = node.start("deploy.queue_server", FASTTASK_SUPERVISOR_PID=gone)
-    assert process.wait(timeout=10) == 1
-    assert not (node.settings.redis_dir / "queue_server.conf").exists()
+    process = start_process(commands(), supervisor=os.getppid())
+    output, _ = process.communicate(timeout=10)
+    assert (process.returncode, output) == (1, "")
 
 
-def test_what_is_wrong_is_one_line(commands: Callable[..., Commands]) -> None:
-    process = commands().start("deploy.queue_server", API_PORT="x")
+def test_a_server_that_was_removed_meanwhile_is_told_in_one_line(
+    commands: Callable[..., Commands], tmp_path: Path
+) -> None:
+    process = start_process(commands(), os.getpid(), tmp_path / "removed")
     output, _ = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert output.startswith("API_PORT=x: ")
+    assert output.startswith(f"{tmp_path}/removed cannot be run (No such file or directory); ")
     assert len(output.splitlines()) == 1

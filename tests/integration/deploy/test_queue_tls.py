@@ -134,6 +134,13 @@ def test_the_queue_server_takes_a_renewed_certificate_without_a_restart(
     assert pid_of(master, "queue") == server
 
 
+@pytest.fixture
+def only_the_wheels_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other queue server is found."""
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+@pytest.mark.usefixtures("only_the_wheels_server")
 def test_the_server_is_told_once_a_change_even_if_it_comes_later(
     commands: Callable[..., Commands],
 ) -> None:
@@ -141,19 +148,20 @@ def test_the_server_is_told_once_a_change_even_if_it_comes_later(
     node = commands()
     make_certificate(node.settings)
     teller = node.start("deploy.queue_certificate")
-    start_server(node, PATH="/nowhere")
+    start_server(node)
     assert teller.stdout is not None
     for _ in range(2):
         assert "INFO    queue queue_certificate_loaded path=" in teller.stdout.readline()
         node.settings.ssl_certfile.touch()
 
 
+@pytest.mark.usefixtures("only_the_wheels_server")
 def test_a_server_that_is_silent_for_long_is_told_when_it_answers_again(
     commands: Callable[..., Commands],
 ) -> None:
     node = commands()
     make_certificate(node.settings)
-    server = start_server(node, PATH="/nowhere")
+    server = start_server(node)
     server.send_signal(signal.SIGSTOP)
     teller = node.start("deploy.queue_certificate")
     assert teller.stdout is not None

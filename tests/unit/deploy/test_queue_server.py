@@ -6,7 +6,12 @@ import pytest
 
 from config.errors import ConfigurationError
 from config.settings import NodeType, Settings
-from deploy.queue_server import prepare_queue_server, queue_server_configuration, quoted
+from deploy.queue_server import (
+    configuration_file,
+    prepare_queue_server,
+    queue_server_configuration,
+    quoted,
+)
 
 
 def lines(settings: Settings) -> dict[str, str]:
@@ -95,13 +100,15 @@ def test_a_given_password_is_not_written_to_the_password_file(
 ) -> None:
     settings = node(task_queue_passwd="told-by-me")
     assert settings.queue_password() == "told-by-me"
-    assert "told-by-me" not in prepare_queue_server(settings).read_text()
+    prepare_queue_server(settings)
+    assert "told-by-me" not in configuration_file(settings).read_text()
     assert not settings.queue_password_file.exists()
 
 
 def test_the_configuration_is_private(node: Callable[..., Settings]) -> None:
-    path = prepare_queue_server(node())
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    settings = node()
+    prepare_queue_server(settings)
+    assert stat.S_IMODE(configuration_file(settings).stat().st_mode) == 0o600
 
 
 def test_there_is_no_configuration_without_a_password(node: Callable[..., Settings]) -> None:

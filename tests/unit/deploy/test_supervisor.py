@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +22,15 @@ WORKER = {
     "task_queue_port": 1,
     "task_queue_passwd": "x",
 }
+SERVER = Path("/a server")
 MASTER = {"node_type": NodeType.MASTER, "task_queue_passwd": "x"}
 
 
 def understood(settings: Settings) -> Any:
     """The configuration as the supervisor itself reads it."""
     options = ServerOptions()
-    options.realize(["-c", str(write_supervisor_configuration(settings))])
+    server = SERVER if settings.has_queue_server else None
+    options.realize(["-c", str(write_supervisor_configuration(settings, server))])
     return options
 
 
@@ -76,14 +79,16 @@ def test_a_path_that_the_syntax_cannot_hold_is_refused(
     node: Callable[..., Settings], tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(ConfigurationError, match="cannot be used: the supervisor takes no"):
-        supervisor_configuration(node(files_dir=tmp_path / name))
+        supervisor_configuration(node(files_dir=tmp_path / name), SERVER)
 
 
 def test_each_part_runs_its_module_with_this_python(node: Callable[..., Settings]) -> None:
     settings = node(uvicorn_workers=1)
     assert {name: part.command for name, part in programs(settings).items()} == {
-        "queue": f"{sys.executable} -m deploy.queue_server",
-        "queue_sync": f"{sys.executable} -m deploy.queue_sync {settings.redis_dir}/appendonlydir",
+        "queue": f"{sys.executable} -m deploy.queue_process {os.getpid()} '{SERVER}' "
+        f"{settings.redis_dir}/queue_server.conf",
+        "queue_sync": f"{sys.executable} -m deploy.queue_sync {os.getpid()} "
+        f"{settings.redis_dir}/appendonlydir",
         "worker": f"{sys.executable} -m workers",
         "api": f"{sys.executable} -m app",
     }
@@ -128,4 +133,4 @@ def test_a_socket_of_ipv6_is_left_to_the_api(node: Callable[..., Settings], host
 
 def test_no_secret_stands_in_it(node: Callable[..., Settings]) -> None:
     settings = node(node_type=NodeType.MASTER, task_queue_passwd="passw0rd")
-    assert "passw0rd" not in supervisor_configuration(settings)
+    assert "passw0rd" not in supervisor_configuration(settings, SERVER)
