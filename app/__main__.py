@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 
 import uvicorn
@@ -41,42 +42,57 @@ def main() -> int:
         settings = load_settings()
         configure_logging(debug=settings.debug)
         app = create_app(settings, load_tasks(settings.tasks_dir, settings.loaded_tasks))
+        certificate = LiveCertificate(settings)
     except ConfigurationError as error:
         for line in str(error).splitlines():
             event(log, logging.ERROR, "cannot_start", why=line)
         return 1
     die_with_parent(parent=supervisor_pid())
-    serve = partial(_serve, app, settings, listening_socket(settings))
+    configuration = _configuration(app, settings, certificate)
+    new_loop = partial(Loop, settings.request_read_seconds)
+    serve = partial(_serve, configuration, certificate, listening_socket(settings), new_loop)
     if settings.uvicorn_workers > 1:
         return ApiProcesses(settings.uvicorn_workers, serve).run()
     serve()
     return 0
 
 
-def _serve(app: ASGIApp, settings: Settings, listening: socket.socket) -> None:
-    with asyncio.Runner(loop_factory=lambda: Loop(settings.request_read_seconds)) as runner:
-        runner.run(_serve_until_told(app, settings, listening))
-
-
-async def _serve_until_told(app: ASGIApp, settings: Settings, listening: socket.socket) -> None:
-    certificate = LiveCertificate(settings)
-    server = RestingServer(
-        uvicorn.Config(
-            app,
-            http=partial(Connection, clients=Clients(settings)),  # type: ignore[arg-type]
-            ws="none",
-            ssl_context_factory=lambda *_: certificate.context,
-            headers=security_headers(settings),
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        )
+def _configuration(
+    app: ASGIApp, settings: Settings, certificate: LiveCertificate
+) -> uvicorn.Config:
+    """How all processes serve: loaded once, so that they share it."""
+    configuration = uvicorn.Config(
+        app,
+        http=partial(Connection, clients=Clients(settings)),  # type: ignore[arg-type]
+        ws="none",
+        ssl_context_factory=lambda *_: certificate.context,
+        headers=security_headers(settings),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
+    configuration.load()
+    return configuration
+
+
+def _serve(
+    configuration: uvicorn.Config,
+    certificate: LiveCertificate,
+    listening: socket.socket,
+    new_loop: Callable[[], Loop],
+) -> None:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_serve_until_told(configuration, certificate, listening))
+
+
+async def _serve_until_told(
+    configuration: uvicorn.Config, certificate: LiveCertificate, listening: socket.socket
+) -> None:
     watching = asyncio.create_task(certificate.watch())
     try:
-        await server.serve(sockets=[listening])
+        await RestingServer(configuration).serve(sockets=[listening])
     finally:
         watching.cancel()
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import ssl
 
+from config.errors import ConfigurationError
 from config.file_state import FileState, file_state
 from config.logs import event
 from config.settings import Settings
@@ -23,19 +24,31 @@ class LiveCertificate:
     """The pair in SSL_CERTFILE and SSL_KEYFILE, as it is in use and as it is on the disk."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the pair into use; OSError if it cannot be."""
+        """Take the pair into use.
+
+        Raises:
+            ConfigurationError: it cannot be.
+        """
         self._certificate, self._key = settings.ssl_certfile, settings.ssl_keyfile
         self._seen = self._states()
-        self.context = self._new_context()
+        try:
+            self.context = self._new_context()
+        except OSError as error:
+            pair = f"SSL_CERTFILE={self._certificate}, SSL_KEYFILE={self._key}"
+            problem = f"{pair}: no certificate with its key: {error.strerror or error}"
+            raise ConfigurationError([problem]) from None
 
     async def watch(self) -> None:
-        """Look at the files again and again, for as long as the gateway runs."""
+        """Look at the files again and again, for as long as the gateway runs.
+
+        At once at first: a process that replaces another begins with what was loaded long ago.
+        """
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
             states = await asyncio.to_thread(self._states)
             if states != self._seen:
                 self._seen = states
                 self._renew()
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _renew(self) -> None:
         """Use the pair on the disk from now on, or say why not; open connections stay.

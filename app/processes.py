@@ -36,8 +36,9 @@ class ApiProcesses:
 
         The exit status: 0, or that of one that could not serve, for then none can.
         """
-        gc.collect()
-        gc.freeze()  # else the collector would write to all that is shared
+        # Else the collector would write to all that is shared. It does not even collect before: the
+        # forks would write to what that makes free, among what stays.
+        gc.freeze()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         for _ in range(self._number):

@@ -67,6 +67,18 @@ def test_a_new_pair_that_does_not_fit_together_is_not_used(
     wait_until(lambda: connect(renewing.port) != former)
 
 
+def test_a_pair_that_cannot_be_used_is_told_in_one_line(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("no key")
+    gateway = own_cluster.add_gateway(UVICORN_WORKERS=2, SSL_KEYFILE=key)
+    assert gateway.process.wait(20) == 1
+    (line,) = gateway.log.splitlines()
+    assert "cannot_start" in line
+    assert f"SSL_KEYFILE={key}" in line
+
+
 def only_tls_1_1(context: ssl.SSLContext) -> None:
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning):

@@ -2,20 +2,22 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from config.settings import PROJECT_ROOT
 from tests.integration.app.cluster import Cluster, Gateway
 from tests.waiting import eventually, is_alive
 from tests.worker_process import parents
 
 
 @pytest.fixture
-def gateway(cluster: Cluster) -> Iterator[Gateway]:
+def gateway(own_cluster: Cluster) -> Iterator[Gateway]:
     """A gateway of two processes, and the one that looks after them."""
-    gateway = cluster.add_gateway(UVICORN_WORKERS=2)
+    gateway = own_cluster.add_gateway(UVICORN_WORKERS=2)
     gateway.wait_ready()
     yield gateway
     gateway.kill()
@@ -55,13 +57,18 @@ async def test_a_stop_is_a_stop_of_all(gateway: Gateway, number: signal.Signals)
     assert "api_process_ended" not in gateway.log
 
 
-async def test_a_failure_to_serve_ends_all(cluster: Cluster, tmp_path: Path) -> None:
-    key = tmp_path / "key.pem"
-    key.write_text("no key")
-    gateway = cluster.add_gateway(UVICORN_WORKERS=2, SSL_KEYFILE=key)
-
-    assert gateway.process.wait(20) == 1
-    assert "api_process_failed" in gateway.log
+def test_a_failure_to_serve_ends_all() -> None:
+    program = (
+        "import sys\n"
+        "from app.processes import ApiProcesses\n"
+        "def serve(): raise OSError('no socket')\n"
+        "sys.exit(ApiProcesses(2, serve).run())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT_ROOT, capture_output=True, timeout=20
+    )
+    assert ended.returncode == 1
+    assert b"api_process_failed" in ended.stderr
 
 
 async def test_all_die_with_the_first(gateway: Gateway) -> None:
