@@ -145,12 +145,15 @@ local function look_at_anything(id, task)
   if not looked then bury_garbage(id, task, expect_garbage(problem)) end
 end
 
+local emptied = {} -- queues in which nothing is due any more
+
 local function take(task, share)
   local target = math.min(wanted, #jobs + share)
-  while #jobs < target and looks_left > 0 do
-    local due = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '-inf', now,
-      'LIMIT', 0, math.min(target - #jobs, looks_left, MOST_AT_ONCE))
-    if due.err or #due == 0 then return end -- a queue that is none keeps nothing from the others
+  while #jobs < target and looks_left > 0 and not emptied[task] do
+    local most = math.min(target - #jobs, looks_left, MOST_AT_ONCE)
+    local due = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '-inf', now, 'LIMIT', 0, most)
+    if due.err then due = {} end -- a queue that is none keeps nothing from the others
+    emptied[task] = #due < most
     for _, id in ipairs(due) do
       looks_left = looks_left - 1
       look_at_anything(id, task)
