@@ -7,6 +7,7 @@ from tests.bench.growth import page as growth_page
 from tests.bench.growth.idle_workers import IdleCost
 from tests.bench.growth.levels import Cost, Level
 from tests.bench.growth.page import Growth
+from tests.bench.growth.rest import PartAtRest
 from tests.bench.markdown import table
 from tests.bench.page import Run, tables
 from tests.bench.turns import Turn, chosen, order, play
@@ -87,9 +88,15 @@ def test_a_table_is_markdown() -> None:
 def test_the_growth_is_held_against_its_bounds() -> None:
     cost = Cost(12.0, 30.0)
     growth = Growth(
-        levels=[Level(1000, 0, {"status_info, HTTPS": cost}, 700.0)], idle=IdleCost(50, 1.5)
+        levels=[Level(1000, 0, {"status_info, HTTPS": cost}, 700.0)],
+        idle=IdleCost(50, 1.5),
+        at_rest=[PartAtRest("api", 3, 100.0, 0.5), PartAtRest("worker", 4, 60.0, 0.25)],
+        seconds_to_first_result=[9.0, 2.5, 2.25],
     )
     text = growth_page.tables(growth)
     assert "| 12.0 ms | 10 ms | **does not hold** |" in text
     assert "for 50 idle workers | 1.50 % of a core | 2 % of a core | holds |" in text
+    assert "idle node | 160 MiB | 150 MiB | **does not hold** |" in text
+    assert "idle node | 0.75 % of a core | 1 % of a core | holds |" in text
+    assert "first result (2.50 [2.25 – 9.00]) | 2.50 s | 3 s | holds |" in text
     assert "| 1,000 | 0 | 12.00 [30.00] | 700 |" in text

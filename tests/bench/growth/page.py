@@ -84,9 +84,14 @@ def _bounds(growth: Growth) -> list[list[object]]:
     if growth.idle:
         what = f"queue server's CPU for {growth.idle.workers} idle workers"
         rows.append(_bound(what, growth.idle.cpu_percent, 2, "% of a core"))
+    if growth.at_rest:
+        total = _total(growth.at_rest)
+        rows.append(_bound("memory of a whole idle node", total.pss_mib, 150, "MiB"))
+        rows.append(_bound("CPU of a whole idle node", total.cpu_percent, 1, "% of a core"))
     if growth.seconds_to_first_result:
-        told = str(Spread(tuple(growth.seconds_to_first_result)))
-        rows.append(["`make up` on an installed node, to the first result", f"{told} s", "-", ""])
+        starts = Spread(tuple(growth.seconds_to_first_result))
+        what = f"`make up` on an installed node, to the first result ({starts})"
+        rows.append(_bound(what, starts.median, 3, "s"))
     return rows
 
 
@@ -96,14 +101,17 @@ def _bound(what: str, value: float, most: float, unit: str) -> list[object]:
 
 
 def _at_rest(parts: Sequence[PartAtRest]) -> str:
-    total = PartAtRest(
+    rows = [
+        [part.name, part.processes, f"{part.pss_mib:.1f}", f"{part.cpu_percent:.2f}"]
+        for part in (*parts, _total(parts))
+    ]
+    return table(["part", "processes", "PSS, MiB", "CPU, % of a core"], rows)
+
+
+def _total(parts: Sequence[PartAtRest]) -> PartAtRest:
+    return PartAtRest(
         "**all**",
         sum(part.processes for part in parts),
         sum(part.pss_mib for part in parts),
         sum(part.cpu_percent for part in parts),
     )
-    rows = [
-        [part.name, part.processes, f"{part.pss_mib:.1f}", f"{part.cpu_percent:.2f}"]
-        for part in (*parts, total)
-    ]
-    return table(["part", "processes", "PSS, MiB", "CPU, % of a core"], rows)
