@@ -9,15 +9,16 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.bench import gateways, own_backlog, slots
+from tests.bench import gateways, own_backlog, side_by_side, slots
 from tests.bench.drawing import bars, draw
-from tests.bench.figures import Book
+from tests.bench.figures import Book, Measured
 from tests.bench.page import BARE, CELERY, OURS, Run, page, tables
 from tests.bench.peer_backlog import PeerBacklog, peers
-from tests.bench.turns import Turn, chosen, play
+from tests.bench.turns import Turn, alone, chosen, play
 
 ROUNDS, JOBS = 3, 20_000
 JOBS_PER_REQUEST = 5  # a load over HTTPS has a fifth of a backlog's jobs
@@ -44,19 +45,29 @@ def main() -> int:
 
 def all_turns(contenders: list[PeerBacklog], jobs: int) -> list[Turn]:
     """Everything that is measured in a round."""
-    requests = jobs // JOBS_PER_REQUEST
-    celery = next(one for one in contenders if one.peer.name == CELERY)
     return [
-        Turn("backlog", OURS, partial(own_backlog.drained, jobs)),
-        *(Turn("backlog", one.peer.name, partial(one.drained, jobs)) for one in contenders),
-        Turn("gateway", OURS, partial(gateways.own_gateway, requests)),
-        *(
-            Turn("gateway", gateway.name, partial(gateway.measured, celery, requests))
-            for gateway in (gateways.FULL_CELERY, gateways.LEAN_CELERY)
-        ),
-        Turn("gateway", BARE, partial(gateways.bare_gateway, requests)),
-        Turn("slots", OURS, slots.slots_kept_busy),
+        alone("backlog", OURS, partial(own_backlog.drained, jobs)),
+        *(alone("backlog", one.peer.name, partial(one.drained, jobs)) for one in contenders),
+        _all_gateways(contenders, jobs // JOBS_PER_REQUEST),
+        alone("slots", OURS, slots.slots_kept_busy),
     ]
+
+
+def _all_gateways(contenders: list[PeerBacklog], requests: int) -> Turn:
+    celery = next(one for one in contenders if one.peer.name == CELERY)
+    starting: dict[str, side_by_side.Starting] = {
+        OURS: gateways.own_gateway,
+        BARE: gateways.bare_gateway,
+        **{
+            one.name: partial(one.running, celery)
+            for one in (gateways.FULL_CELERY, gateways.LEAN_CELERY)
+        },
+    }
+
+    async def measure(names: Sequence[str]) -> dict[str, Measured]:
+        return await side_by_side.measured({name: starting[name] for name in names}, requests)
+
+    return Turn("gateway", tuple(starting), measure)
 
 
 def _save(folder: Path, run: Run, book: Book, contenders: list[PeerBacklog]) -> None:

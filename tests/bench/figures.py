@@ -13,6 +13,7 @@ class Figure:
     title: str
     unit: str
     more_is_better: bool = True
+    share: float = 0.5  #: of what is sampled in a round, the part that its value is above
 
 
 Measured = Mapping[Figure, float]
@@ -56,8 +57,8 @@ class Book:
     def ratio(self, figure: Figure, ours: str, theirs: str) -> Spread | None:
         """How many times better ``ours`` is in each round; None unless a round has both.
 
-        Within a round they are measured minutes apart. A machine that others share may be half as
-        fast in the next one, and medians of each alone would be of different rounds.
+        A machine that others share may be half as fast in the next round, and the median of each
+        alone would be of another one.
         """
         mine = self.entries.get((ours, figure), {})
         other = self.entries.get((theirs, figure), {})

@@ -1,15 +1,16 @@
 """What a gateway carries over HTTPS, whoever serves it: the same routes, the same requests."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import orjson
 
-from tests.bench.client import Client, Request, Script, follow, load, percentile, spread
-from tests.bench.figures import Figure, Measured
+from tests.bench.client import Client, Request, Script, follow, load, spread
+from tests.bench.figures import Figure
 
 CONNECTIONS = 32
-SINGLES = 300
 POLL_SECONDS = 0.005  # how often a job is checked where the server cannot hold the answer
 HOLD_SECONDS = 60
 
@@ -17,34 +18,60 @@ CREATED = Figure(f"create, {CONNECTIONS} connections, the jobs being run", "1/s"
 END_TO_END = Figure("create to all results read", "jobs/s")
 CHECKED = Figure(f"check, {CONNECTIONS} connections", "1/s")
 IDLE_P50 = Figure("create to result read, idle, p50", "ms", more_is_better=False)
-IDLE_P99 = Figure("create to result read, idle, p99", "ms", more_is_better=False)
+IDLE_P99 = Figure("create to result read, idle, p99", "ms", more_is_better=False, share=0.99)
 RUN_P50 = Figure("run, one at a time, p50", "ms", more_is_better=False)
 RUN_RATE = Figure(f"run, {CONNECTIONS} connections", "1/s")
 ALL = (CREATED, END_TO_END, CHECKED, IDLE_P50, IDLE_P99, RUN_P50, RUN_RATE)
 
+Samples = Mapping[Figure, list[float]]
+
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
-    """A gateway under load. ``holds``: whether its check takes ``wait=``; else it is polled."""
+class Portion:
+    """How much is asked for at a time."""
 
-    client: Client
-    holds: bool
+    jobs: int  #: over many connections
+    singles: int  #: one after the other
 
-    def measured(self, jobs: int) -> Measured:
-        """All figures, with ``jobs`` jobs for those of many connections.
+
+class Loaded(Protocol):
+    """What can be put under load."""
+
+    def warm_up(self) -> None:
+        """Have it serve until it is as fast as it gets."""
+
+    def sample(self, portion: Portion) -> Samples:
+        """A look at each of its figures.
 
         Raises:
             RuntimeError: a job did not end well.
         """
-        self.client.load(map(run, range(10 * CONNECTIONS)), CONNECTIONS)  # warm
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway. ``holds``: whether its check takes ``wait=``; else it is polled."""
+
+    client: Client
+    holds: bool
+
+    def warm_up(self) -> None:
+        """Run some jobs."""
+        self.client.load(map(run, range(10 * CONNECTIONS)), CONNECTIONS)
+
+    def sample(self, portion: Portion) -> Samples:
+        """A look at each of its figures."""
+        idle = self._idle(portion.singles)
+        singles = self.client.load(map(run, range(portion.singles)), 1).latencies
         return {
-            **self._create_and_read_all(jobs),
-            **self._idle(),
-            RUN_P50: self.client.load(map(run, range(SINGLES)), 1).percentile(0.5),
-            RUN_RATE: self.client.load(map(run, range(jobs)), CONNECTIONS).rate,
+            **self._create_and_read_all(portion.jobs),
+            IDLE_P50: idle,
+            IDLE_P99: idle,
+            RUN_P50: [1000 * seconds for seconds in singles],
+            RUN_RATE: [self.client.load(map(run, range(portion.jobs)), CONNECTIONS).rate],
         }
 
-    def _create_and_read_all(self, jobs: int) -> Measured:
+    def _create_and_read_all(self, jobs: int) -> Samples:
         """Create jobs while they are being run, then read every result, then all of them again."""
         with self.client.connected(CONNECTIONS) as connections:
             began = time.perf_counter()
@@ -55,14 +82,14 @@ class Gateway:
             if states != {"SUCCESS"}:
                 raise RuntimeError(f"jobs ended as {states}")
             checked = load(connections, map(check, ids))
-        return {CREATED: created.rate, END_TO_END: jobs / seconds, CHECKED: checked.rate}
+        return {CREATED: [created.rate], END_TO_END: [jobs / seconds], CHECKED: [checked.rate]}
 
-    def _idle(self) -> Measured:
-        """Create one job after the other and read each one's result as soon as it is there."""
+    def _idle(self, jobs: int) -> list[float]:
+        """Create one job after the other and read each one's result as soon as it is there: ms."""
         milliseconds = []
 
         def one_by_one() -> Script[None]:
-            for number in range(SINGLES):
+            for number in range(jobs):
                 began = time.perf_counter()
                 created = orjson.loads((yield create(number)))
                 yield from self._state_at_end(created["id"])
@@ -70,10 +97,7 @@ class Gateway:
 
         with self.client.connected(1) as connections:
             follow(connections, [one_by_one()])
-        return {
-            IDLE_P50: percentile(milliseconds, 0.5),
-            IDLE_P99: percentile(milliseconds, 0.99),
-        }
+        return milliseconds
 
     def _state_at_end(self, job_id: str) -> Script[str]:
         """A job's final state, asked for until it has ended."""
@@ -85,14 +109,24 @@ class Gateway:
             yield POLL_SECONDS
 
 
-def bare_measured(client: Client, requests: int) -> Measured:
-    """The figures of an application that queues nothing."""
-    with client.connected(CONNECTIONS) as connections:
-        load(connections, map(create, range(10 * CONNECTIONS)))  # warm
-        return {
-            CREATED: load(connections, map(create, range(requests))).rate,
-            CHECKED: load(connections, (check(str(n)) for n in range(requests))).rate,
-        }
+@dataclass(frozen=True, slots=True)
+class BareGateway:
+    """An application that queues nothing."""
+
+    client: Client
+
+    def warm_up(self) -> None:
+        """Create some."""
+        self.client.load(map(create, range(10 * CONNECTIONS)), CONNECTIONS)
+
+    def sample(self, portion: Portion) -> Samples:
+        """A look at the figures that it has."""
+        with self.client.connected(CONNECTIONS) as connections:
+            numbers = range(portion.jobs)
+            return {
+                CREATED: [load(connections, map(create, numbers)).rate],
+                CHECKED: [load(connections, (check(str(n)) for n in numbers)).rate],
+            }
 
 
 def create(number: int) -> Request:

@@ -1,4 +1,4 @@
-"""The gateways that are compared, started and stopped for a turn each."""
+"""The gateways that are compared: how each is started and stopped."""
 
 import asyncio
 import ssl
@@ -13,8 +13,7 @@ from deploy.certificate import make_certificate
 from deploy.folders import make_folders
 from tests.bench.client import Client
 from tests.bench.environment import OURS, PEERS, TASKS
-from tests.bench.figures import Measured
-from tests.bench.gateway_load import Gateway, bare_measured
+from tests.bench.gateway_load import BareGateway, Gateway
 from tests.bench.node import HOST, free_port, running_node
 from tests.bench.peer_backlog import PeerBacklog
 from tests.bench.peer_process import running
@@ -24,10 +23,11 @@ PROCESSES = 2
 READY_SECONDS = 30.0
 
 
-async def own_gateway(jobs: int) -> Measured:
-    """FastTask's figures."""
+@asynccontextmanager
+async def own_gateway() -> AsyncIterator[Gateway]:
+    """FastTask's."""
     with running_node() as node:
-        return Gateway(node.client, holds=True).measured(jobs)
+        yield Gateway(node.client, holds=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,15 @@ class CeleryGateway:
     gateway: str
     jobs: str  #: the tasks, and how Celery is set up
 
-    async def measured(self, celery: PeerBacklog, jobs: int) -> Measured:
-        """Its figures, with a worker as for Celery's backlog."""
+    @asynccontextmanager
+    async def running(self, celery: PeerBacklog) -> AsyncIterator[Gateway]:
+        """It, with a worker as for Celery's backlog."""
         program, *arguments = (self._of_this(argument) for argument in celery.peer.worker)
         with running_queue_server() as server:
             log = server.socket.with_name("worker.log")
             with running(PEERS / program, arguments, server.variables, log):
                 async with _served(self.gateway, PEERS, server) as client:
-                    return Gateway(client, holds=False).measured(jobs)
+                    yield Gateway(client, holds=False)
 
     def _of_this(self, argument: str) -> str:
         return self.jobs if argument == LEAN_CELERY.jobs else argument
@@ -59,10 +60,11 @@ LEAN_CELERY = CeleryGateway(
 )
 
 
-async def bare_gateway(requests: int) -> Measured:
-    """The figures of a bare FastAPI application; see bare.py."""
+@asynccontextmanager
+async def bare_gateway() -> AsyncIterator[BareGateway]:
+    """A bare FastAPI application; see bare.py."""
     async with _served("tests.bench.bare:app", OURS, None) as client:
-        return bare_measured(client, requests)
+        yield BareGateway(client)
 
 
 @asynccontextmanager

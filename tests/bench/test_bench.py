@@ -1,5 +1,7 @@
 """What is made of the measurements: medians, ratios, the order of turns, the page."""
 
+from dataclasses import replace
+
 from tests.bench.backlog import DRAINED, MISSING
 from tests.bench.figures import Book, Figure, Spread
 from tests.bench.gateway_load import IDLE_P50
@@ -10,7 +12,7 @@ from tests.bench.growth.page import Growth
 from tests.bench.growth.rest import PartAtRest
 from tests.bench.markdown import table
 from tests.bench.page import Run, tables
-from tests.bench.turns import Turn, chosen, order, play
+from tests.bench.turns import alone, chosen, order, play
 
 RATE = Figure("rate", "1/s")
 
@@ -23,9 +25,9 @@ async def break_down() -> dict[Figure, float]:
     raise ValueError("no such thing")
 
 
-A = Turn("backlog", "A", measure)
-B = Turn("backlog", "B", measure)
-C = Turn("gateway", "A", break_down)
+A = alone("backlog", "A", measure)
+B = alone("backlog", "B", measure)
+C = alone("gateway", "A", break_down)
 
 
 def book_of(**rates: float | tuple[float, ...]) -> Book:
@@ -70,9 +72,15 @@ def test_names_choose_parts_and_contenders() -> None:
     assert chosen([A, B, C], ["backlog", "b"]) == [B]
 
 
+def test_names_choose_among_those_who_are_measured_together() -> None:
+    both = replace(A, contenders=("A", "B"))
+    assert chosen([both, C], ["backlog"]) == [both]
+    assert chosen([both, C], ["b"]) == [replace(both, contenders=("B",))]
+
+
 def test_what_fails_is_told_and_the_rest_is_measured() -> None:
     book = play([C, A], rounds=2)
-    assert book.failures == {"gateway, A": "ValueError: no such thing"}
+    assert book.failures == {"gateway: A": "ValueError: no such thing"}
     assert book.spread("A", RATE) == Spread((7.0, 7.0))
 
 

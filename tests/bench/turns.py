@@ -1,36 +1,53 @@
-"""Who is measured when: every contender once a round, in another order each round."""
+"""Who is measured when: every contender in every round, in another order each round."""
 
 import sys
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 import uvloop
 
 from tests.bench.figures import Book, Measured, shown
 
+Measure = Callable[[], Coroutine[Any, Any, Measured]]
+MeasureAll = Callable[[Sequence[str]], Coroutine[Any, Any, Mapping[str, Measured]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One contender's measurement of one part, on fresh servers each time."""
+    """The measurement of one part, on fresh servers each time: of one contender, or of several."""
 
     part: str
-    contender: str
-    measure: Callable[[], Coroutine[Any, Any, Measured]]
+    contenders: tuple[str, ...]
+    measure: MeasureAll  #: those that are named
+
+    def __str__(self) -> str:
+        return f"{self.part}: {', '.join(self.contenders)}"
+
+    def of(self, names: Set[str]) -> "Turn":
+        """The same without the contenders that are not among ``names``, in small letters."""
+        return replace(self, contenders=tuple(c for c in self.contenders if c.lower() in names))
+
+
+def alone(part: str, contender: str, measure: Measure) -> Turn:
+    """One contender's turn."""
+
+    async def measure_all(_names: Sequence[str]) -> Mapping[str, Measured]:
+        return {contender: await measure()}
+
+    return Turn(part, (contender,), measure_all)
 
 
 def chosen(turns: Sequence[Turn], names: Sequence[str]) -> list[Turn]:
     """The turns of the named parts and of the named contenders; all if none is named."""
     parts = {turn.part for turn in turns}.intersection(names)
     contenders = {name.lower() for name in names} - parts
-    return [
-        turn
-        for turn in turns
-        if (not parts or turn.part in parts)
-        and (not contenders or turn.contender.lower() in contenders)
-    ]
+    of_parts = [turn for turn in turns if not parts or turn.part in parts]
+    if not contenders:
+        return of_parts
+    return [left for turn in of_parts if (left := turn.of(contenders)).contenders]
 
 
 def order(turns: Sequence[Turn], round_number: int) -> list[Turn]:
@@ -51,7 +68,7 @@ def play(turns: Sequence[Turn], rounds: int) -> Book:
     for number in range(1, rounds + 1):
         for turn in order(turns, number):
             done += 1
-            _say(f"[{done}/{total}] round {number} of {rounds}: {turn.part}, {turn.contender} ...")
+            _say(f"[{done}/{total}] round {number} of {rounds}: {turn} ...")
             _take(turn, book, number)
     return book
 
@@ -59,14 +76,16 @@ def play(turns: Sequence[Turn], rounds: int) -> Book:
 def _take(turn: Turn, book: Book, round_number: int) -> None:
     began = time.monotonic()
     try:
-        measured = uvloop.run(turn.measure())
+        measured = uvloop.run(turn.measure(turn.contenders))
     except Exception as error:
         traceback.print_exc()
-        book.failures[f"{turn.part}, {turn.contender}"] = f"{type(error).__name__}: {error}"[:300]
+        book.failures[str(turn)] = f"{type(error).__name__}: {error}"[:300]
         return
-    book.enter(turn.contender, measured, round_number)
-    figures = "; ".join(f"{f.title}: {shown(v)} {f.unit}" for f, v in measured.items())
-    _say(f"    {time.monotonic() - began:.0f} s  {figures}")
+    _say(f"    {time.monotonic() - began:.0f} s")
+    for contender, of_one in measured.items():
+        book.enter(contender, of_one, round_number)
+        figures = "; ".join(f"{f.title}: {shown(v)} {f.unit}" for f, v in of_one.items())
+        _say(f"    {contender}: {figures}")
 
 
 def _say(line: str) -> None:
