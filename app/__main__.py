@@ -90,6 +90,7 @@ def _serve(
 async def _serve_until_told(
     configuration: uvicorn.Config, certificate: LiveCertificate, listening: socket.socket
 ) -> None:
+    certificate.look()
     watching = asyncio.create_task(certificate.watch())
     try:
         await RestingServer(configuration).serve(sockets=[listening])

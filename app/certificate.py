@@ -39,16 +39,19 @@ class LiveCertificate:
             raise ConfigurationError([problem]) from None
 
     async def watch(self) -> None:
-        """Look at the files again and again, for as long as the gateway runs.
-
-        At once at first: a process that replaces another begins with what was loaded long ago.
-        """
+        """Look at the files again and again, for as long as the gateway runs."""
         while True:
-            states = await asyncio.to_thread(self._states)
-            if states != self._seen:
-                self._seen = states
-                self._renew()
             await asyncio.sleep(LOOK_SECONDS)
+            self._notice(await asyncio.to_thread(self._states))
+
+    def look(self) -> None:
+        """Look at the files: a fork begins with what was loaded before it, maybe long ago."""
+        self._notice(self._states())
+
+    def _notice(self, states: list[FileState | None]) -> None:
+        if states != self._seen:
+            self._seen = states
+            self._renew()
 
     def _renew(self) -> None:
         """Use the pair on the disk from now on, or say why not; open connections stay.

@@ -36,8 +36,8 @@ class ApiProcesses:
 
         The exit status: 0, or that of one that could not serve, for then none can.
         """
-        # Else the collector would write to all that is shared. It does not even collect before: the
-        # forks would write to what that makes free, among what stays.
+        # Else the collector would write to all that is shared. Nor does it collect before: what
+        # that makes free lies among what stays, and the forks would fill it.
         gc.freeze()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)

@@ -1,6 +1,7 @@
 """Everything that can be known to be wrong before a node starts, all of it at once."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from config.errors import ConfigurationError
 from config.registry import load_tasks
@@ -11,6 +12,8 @@ from deploy.ports import check_ports
 from deploy.queue_binary import queue_server_of
 from deploy.sockets import prepare_sockets
 from deploy.supervisor import supervisor_configuration
+
+ANY_QUEUE_SERVER = Path("/whichever/is/found")
 
 
 def check_node(settings: Settings) -> None:
@@ -32,7 +35,8 @@ def check_node(settings: Settings) -> None:
 def _checks(settings: Settings) -> list[Callable[[Settings], object]]:
     checks: list[Callable[[Settings], object]] = [
         prepare_sockets,
-        lambda s: supervisor_configuration(s, queue_server_of(s)),
+        queue_server_of,
+        lambda s: supervisor_configuration(s, ANY_QUEUE_SERVER),
         check_ports,
         check_external_queue,
         lambda s: load_tasks(s.tasks_dir, s.loaded_tasks),

@@ -1,7 +1,8 @@
-"""Becomes the queue server: ``python -m deploy.queue_process SUPERVISOR SERVER CONFIGURATION``.
+"""Becomes the queue server, as it was prepared when the node was started.
 
-Configuration and server were found out when the node was started; this loads nothing that takes
-time, for the other parts of the node start beside it.
+``python -m deploy.queue_process SUPERVISOR SERVER CONFIGURATION FOLDER ...``; the folders are those
+that it works in. While all of that is there nothing is loaded that takes time, for the other parts
+of the node start beside it.
 """
 
 import os
@@ -9,24 +10,42 @@ import signal
 import sys
 from typing import NoReturn
 
+from config.errors import ConfigurationError
 from config.parent import die_with_parent
 
 
-def become_queue_server(supervisor: int, server: str, configuration: str) -> NoReturn:
-    """Be the queue server, which ends with the supervisor of that process id, gracefully.
+def become_queue_server(server: str, configuration: str, folders: list[str]) -> NoReturn:
+    """Be the queue server.
 
     Raises:
+        ConfigurationError: something of it was removed, and cannot be made again.
         OSError: the server cannot be run.
     """
-    die_with_parent(signal.SIGTERM, supervisor)
+    if not all(map(os.path.exists, (server, configuration, *folders))):
+        server = _made_again()
     os.umask(0o077)  # its data files hold what users sent, and REDIS_DIR may be an open folder
     os.execv(server, [server, configuration])
 
 
+def _made_again() -> str:
+    """Make all that the server needs, as at the node's start; the server that there is now."""
+    from config.settings import load_settings
+    from deploy.folders import make_folders
+    from deploy.queue_binary import queue_server_of
+    from deploy.queue_server import prepare_queue_server
+    from deploy.sockets import prepare_sockets
+
+    settings = load_settings()
+    make_folders(settings)
+    prepare_sockets(settings)
+    prepare_queue_server(settings)
+    return str(queue_server_of(settings))
+
+
 if __name__ == "__main__":
-    _, supervisor, server, configuration = sys.argv
+    _, supervisor, server, configuration, *folders = sys.argv
+    die_with_parent(signal.SIGTERM, int(supervisor))  # gracefully
     try:
-        become_queue_server(int(supervisor), server, configuration)
-    except OSError as error:
-        remedy = "stop the node and start it, by which another one is looked for"
-        sys.exit(f"{server} cannot be run ({error.strerror}); {remedy}")
+        become_queue_server(server, configuration, folders)
+    except (ConfigurationError, OSError) as error:
+        sys.exit(str(error))

@@ -59,7 +59,7 @@ def become_supervisor(configuration: Path) -> NoReturn:
 def supervisor_configuration(settings: Settings, queue_server: Path | None) -> str:
     """The configuration file's text: the supervisor itself and one program per part of the node.
 
-    ``queue_server`` is the program of the node's own, if it has one. The supervisor will be this
+    ``queue_server`` is the program of the node's own, if it starts one. The supervisor will be this
     process. The parts inherit folder and environment, so that no setting and no secret stands here.
 
     Raises:
@@ -72,7 +72,8 @@ def supervisor_configuration(settings: Settings, queue_server: Path | None) -> s
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
     }
-    if queue_server is not None:
+    if settings.has_queue_server:
+        assert queue_server is not None
         sections["program:queue"] = _queue(settings, queue_server)
         if settings.durability == "everysec":
             sections["program:queue_sync"] = _queue_sync(settings)
@@ -117,9 +118,12 @@ def _supervisor(settings: Settings) -> Section:
 
 
 def _queue(settings: Settings, server: Path) -> Section:
-    command = f"deploy.queue_process {os.getpid()} {_word(server)} "
+    needed = [server, configuration_file(settings), settings.redis_dir]
+    if settings.queue_socket is not None:
+        needed.append(settings.queue_socket.parent)
+    command = f"deploy.queue_process {os.getpid()} {' '.join(map(_word, needed))}"
     return {
-        **_part(command + _word(configuration_file(settings)), settings.log_dir / "queue.log"),
+        **_part(command, settings.log_dir / "queue.log"),
         "priority": QUEUE,
         "stopwaitsecs": str(QUEUE_STOP_SECONDS),
     }

@@ -144,6 +144,7 @@ class Worker(arq.Worker):
             event(log, logging.INFO, "worker_stops", signal=Signals(signum).name,
                   running=len(self._leases.held))  # fmt: skip
         self._stopping.set()
+        self._slots.freed.set()
 
     async def close(self) -> None:
         """Leave the queue server; it may be away already."""
@@ -205,7 +206,9 @@ class Worker(arq.Worker):
         while not self._stopping.is_set():
             self._slots.freed.clear()
             if not self._slots.wants_jobs or self._is_behind:
-                await first_of(self._slots.freed.wait(), self._stopping.wait())
+                # Waited for by itself, so that the claim crosses the link together with the outcome
+                # of the job that freed the slot; a stop frees it as well.
+                await self._slots.freed.wait()
                 continue
             self._tried_to_claim = time.monotonic()
             try:

@@ -64,7 +64,7 @@ def _all_gateways(contenders: list[PeerBacklog], requests: int) -> Turn:
         },
     }
 
-    async def measure(names: Sequence[str]) -> dict[str, Measured]:
+    async def measure(names: Sequence[str]) -> dict[str, Measured | Exception]:
         return await side_by_side.measured({name: starting[name] for name in names}, requests)
 
     return Turn("gateway", tuple(starting), measure)

@@ -17,10 +17,10 @@ HEAD = """# FastTask beside other task queues, measured
 Written by `make bench`, which measures all of this anew. Everything runs on one machine, the
 clients too, and never two are loaded at once: each round measures everybody, each on a queue
 server of its own, and each round in another order. The gateways run beside each other and are
-loaded in turn, a few seconds each, five times a round; what counts is the median of the five. A
-figure is the median of the rounds [least – most]; so is a ratio, of FastTask's figure over the
-other's in the same round, the other way round for milliseconds, so that more is better for
-FastTask.
+loaded in turn, a few seconds each, five times a round. A round's rate is the median of the five,
+its milliseconds are of all five together. A figure is the median of the rounds [least – most]; so
+is a ratio, of FastTask's figure over the other's in the same round, the other way round for
+milliseconds, so that more is better for FastTask.
 
 """
 NOT_THE_SAME = """

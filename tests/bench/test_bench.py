@@ -1,10 +1,13 @@
 """What is made of the measurements: medians, ratios, the order of turns, the page."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from tests.bench import side_by_side
 from tests.bench.backlog import DRAINED, MISSING
 from tests.bench.figures import Book, Figure, Spread
-from tests.bench.gateway_load import IDLE_P50
+from tests.bench.gateway_load import IDLE_P50, Loaded, Portion, Samples
 from tests.bench.growth import page as growth_page
 from tests.bench.growth.idle_workers import IdleCost
 from tests.bench.growth.levels import Cost, Level
@@ -23,6 +26,27 @@ async def measure() -> dict[Figure, float]:
 
 async def break_down() -> dict[Figure, float]:
     raise ValueError("no such thing")
+
+
+class Counted:
+    """A gateway whose figure is how often it was asked for it."""
+
+    def __init__(self, most: int = 9) -> None:
+        self._most, self._times = most, 0
+
+    def warm_up(self) -> None:
+        pass
+
+    def sample(self, _portion: Portion) -> Samples:
+        self._times += 1
+        if self._times > self._most:
+            raise RuntimeError("it broke")
+        return {RATE: [float(self._times)]}
+
+
+@asynccontextmanager
+async def breaking() -> AsyncIterator[Loaded]:
+    yield Counted(most=2)
 
 
 A = alone("backlog", "A", measure)
@@ -72,6 +96,23 @@ def test_names_choose_parts_and_contenders() -> None:
     assert chosen([A, B, C], ["backlog", "b"]) == [B]
 
 
+async def test_a_gateway_that_fails_takes_no_other_with_it() -> None:
+    @asynccontextmanager
+    async def working() -> AsyncIterator[Loaded]:
+        yield Counted()
+
+    @asynccontextmanager
+    async def not_starting() -> AsyncIterator[Loaded]:
+        raise ValueError("no such thing")
+        yield
+
+    measured = await side_by_side.measured({"A": not_starting, "B": working, "C": breaking}, 100)
+    assert {name: type(of_one) for name, of_one in measured.items()} == {
+        "A": ValueError, "B": dict, "C": RuntimeError,
+    }  # fmt: skip
+    assert measured["B"] == {RATE: 3.0}
+
+
 def test_names_choose_among_those_who_are_measured_together() -> None:
     both = replace(A, contenders=("A", "B"))
     assert chosen([both, C], ["backlog"]) == [both]
@@ -80,7 +121,7 @@ def test_names_choose_among_those_who_are_measured_together() -> None:
 
 def test_what_fails_is_told_and_the_rest_is_measured() -> None:
     book = play([C, A], rounds=2)
-    assert book.failures == {"gateway: A": "ValueError: no such thing"}
+    assert book.failures == {"gateway, A": "ValueError: no such thing"}
     assert book.spread("A", RATE) == Spread((7.0, 7.0))
 
 

@@ -12,7 +12,7 @@ import uvloop
 from tests.bench.figures import Book, Measured, shown
 
 Measure = Callable[[], Coroutine[Any, Any, Measured]]
-MeasureAll = Callable[[Sequence[str]], Coroutine[Any, Any, Mapping[str, Measured]]]
+MeasureAll = Callable[[Sequence[str]], Coroutine[Any, Any, Mapping[str, Measured | Exception]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,12 @@ class Turn:
 def alone(part: str, contender: str, measure: Measure) -> Turn:
     """One contender's turn."""
 
-    async def measure_all(_names: Sequence[str]) -> Mapping[str, Measured]:
-        return {contender: await measure()}
+    async def measure_all(_names: Sequence[str]) -> Mapping[str, Measured | Exception]:
+        try:
+            return {contender: await measure()}
+        except Exception as error:
+            traceback.print_exc()
+            return {contender: error}
 
     return Turn(part, (contender,), measure_all)
 
@@ -75,14 +79,13 @@ def play(turns: Sequence[Turn], rounds: int) -> Book:
 
 def _take(turn: Turn, book: Book, round_number: int) -> None:
     began = time.monotonic()
-    try:
-        measured = uvloop.run(turn.measure(turn.contenders))
-    except Exception as error:
-        traceback.print_exc()
-        book.failures[str(turn)] = f"{type(error).__name__}: {error}"[:300]
-        return
+    measured = uvloop.run(turn.measure(turn.contenders))
     _say(f"    {time.monotonic() - began:.0f} s")
     for contender, of_one in measured.items():
+        if isinstance(of_one, Exception):
+            why = f"{type(of_one).__name__}: {of_one}"[:300]
+            book.failures[f"{turn.part}, {contender}"] = why
+            continue
         book.enter(contender, of_one, round_number)
         figures = "; ".join(f"{f.title}: {shown(v)} {f.unit}" for f, v in of_one.items())
         _say(f"    {contender}: {figures}")

@@ -4,6 +4,8 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -68,6 +70,17 @@ def test_the_node_keeps_nothing_open_of_whoever_started_it(
     os.close(held)
     assert os.read(looking, 1) == b"", "nobody else holds it"
     os.close(looking)
+
+
+def test_a_node_whose_standard_input_is_closed_says_what_it_has_to(
+    commands: Callable[..., Commands],
+) -> None:
+    node = commands(api_host="0.0.0.0")
+    command = ["sh", "-c", 'exec "$0" -m deploy up <&-', sys.executable]
+    up = subprocess.run(command, cwd=node.folder, env=node.environment, timeout=50)
+    assert up.returncode == 0
+    said = (node.settings.log_dir / "node.log").read_text()
+    assert "anybody" in said, said
 
 
 @pytest.mark.parametrize(

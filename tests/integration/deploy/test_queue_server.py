@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -27,18 +28,24 @@ def connect(settings: Settings, password: str | None) -> Redis:
 def start_process(
     node: Commands, supervisor: int, server: Path | None = None
 ) -> "subprocess.Popen[str]":
-    program = server or queue_server_of(node.settings)
-    configuration = configuration_file(node.settings)
-    return node.start("deploy.queue_process", str(supervisor), str(program), str(configuration))
+    settings = node.settings
+    program = server or queue_server_of(settings)
+    needed = [program, configuration_file(settings), settings.redis_dir]
+    if settings.queue_socket:
+        needed.append(settings.queue_socket.parent)
+    return node.start("deploy.queue_process", str(supervisor), *map(str, needed))
 
 
 def start_server(node: Commands) -> "subprocess.Popen[str]":
     """The node's queue server; it takes connections."""
-    settings = node.settings
-    make_folders(settings)
-    prepare_sockets(settings)
-    prepare_queue_server(settings)
-    server = start_process(node, os.getpid())
+    make_folders(node.settings)
+    prepare_sockets(node.settings)
+    prepare_queue_server(node.settings)
+    return ready(start_process(node, os.getpid()))
+
+
+def ready(server: "subprocess.Popen[str]") -> "subprocess.Popen[str]":
+    """It, when it takes connections."""
     assert server.stdout is not None
     said = []
     for line in server.stdout:
@@ -109,16 +116,38 @@ def test_it_stops_gracefully(node: Commands) -> None:
 def test_it_does_not_start_for_a_supervisor_that_is_gone(
     commands: Callable[..., Commands],
 ) -> None:
-    process = start_process(commands(), supervisor=os.getppid())
+    node = commands()
+    process = start_process(node, supervisor=os.getppid())
     output, _ = process.communicate(timeout=10)
     assert (process.returncode, output) == (1, "")
+    assert not configuration_file(node.settings).exists()
 
 
-def test_a_server_that_was_removed_meanwhile_is_told_in_one_line(
-    commands: Callable[..., Commands], tmp_path: Path
+@pytest.mark.parametrize(
+    "removed", ["server", "configuration", "folder of its data", "of its socket"]
+)
+def test_what_was_removed_meanwhile_is_made_again(
+    commands: Callable[..., Commands], tmp_path: Path, removed: str
 ) -> None:
-    process = start_process(commands(), os.getpid(), tmp_path / "removed")
+    node = commands(files_dir=tmp_path / ("d" * 150))
+    start_server(node).kill()
+    assert node.settings.queue_socket is not None
+    match removed:
+        case "configuration":
+            configuration_file(node.settings).unlink()
+        case "folder of its data":
+            shutil.rmtree(node.settings.redis_dir)
+        case "of its socket":
+            shutil.rmtree(node.settings.queue_socket.parent)
+    ready(start_process(node, os.getpid(), tmp_path / "no" if removed == "server" else None))
+    with connect(node.settings, node.settings.queue_password()) as client:
+        assert client.set("ft:key", "value")
+
+
+def test_what_is_wrong_is_one_line(commands: Callable[..., Commands]) -> None:
+    node = commands()
+    process = node.start("deploy.queue_process", str(os.getpid()), "/no", "/no", API_PORT="x")
     output, _ = process.communicate(timeout=10)
     assert process.returncode == 1
-    assert output.startswith(f"{tmp_path}/removed cannot be run (No such file or directory); ")
+    assert output.startswith("API_PORT=x: ")
     assert len(output.splitlines()) == 1

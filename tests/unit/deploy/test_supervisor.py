@@ -84,9 +84,10 @@ def test_a_path_that_the_syntax_cannot_hold_is_refused(
 
 def test_each_part_runs_its_module_with_this_python(node: Callable[..., Settings]) -> None:
     settings = node(uvicorn_workers=1)
+    folder = settings.queue_socket.parent if settings.queue_socket else ""
     assert {name: part.command for name, part in programs(settings).items()} == {
         "queue": f"{sys.executable} -m deploy.queue_process {os.getpid()} '{SERVER}' "
-        f"{settings.redis_dir}/queue_server.conf",
+        f"{settings.redis_dir}/queue_server.conf {settings.redis_dir} {folder}",
         "queue_sync": f"{sys.executable} -m deploy.queue_sync {os.getpid()} "
         f"{settings.redis_dir}/appendonlydir",
         "worker": f"{sys.executable} -m workers",

@@ -145,7 +145,7 @@ local function look_at_anything(id, task)
   if not looked then bury_garbage(id, task, expect_garbage(problem)) end
 end
 
-local emptied = {} -- queues in which nothing is due any more
+local emptied = {} -- queues in which fewer jobs were due than asked for: not looked at again
 
 local function take(task, share)
   local target = math.min(wanted, #jobs + share)
