@@ -23,6 +23,14 @@ def configuration_file(settings: Settings) -> Path:
     return settings.redis_dir / "queue_server.conf"
 
 
+def needed_to_start(settings: Settings, server: Path) -> list[Path]:
+    """What `queue_process` is told: the program, its configuration, the folders it works in."""
+    needed = [server, configuration_file(settings), settings.redis_dir]
+    if settings.queue_socket is not None:
+        needed.append(settings.queue_socket.parent)
+    return needed
+
+
 def prepare_queue_server(settings: Settings) -> None:
     """Make the passwords, unless there are some, and write the configuration file.
 

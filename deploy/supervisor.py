@@ -14,7 +14,7 @@ from config.hosts import is_ipv6
 from config.settings import Settings, node_environment
 from deploy.pid_file import pid_file
 from deploy.private_file import write_private
-from deploy.queue_server import LOG_FOLDER, configuration_file
+from deploy.queue_server import LOG_FOLDER, needed_to_start
 from deploy.sockets import supervisor_socket
 
 LOG_ROTATION = {"maxbytes": "10MB", "backups": "5"}
@@ -118,12 +118,9 @@ def _supervisor(settings: Settings) -> Section:
 
 
 def _queue(settings: Settings, server: Path) -> Section:
-    needed = [server, configuration_file(settings), settings.redis_dir]
-    if settings.queue_socket is not None:
-        needed.append(settings.queue_socket.parent)
-    command = f"deploy.queue_process {os.getpid()} {' '.join(map(_word, needed))}"
+    needed = " ".join(map(_word, needed_to_start(settings, server)))
     return {
-        **_part(command, settings.log_dir / "queue.log"),
+        **_part(f"deploy.queue_process {os.getpid()} {needed}", settings.log_dir / "queue.log"),
         "priority": QUEUE,
         "stopwaitsecs": str(QUEUE_STOP_SECONDS),
     }

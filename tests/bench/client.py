@@ -41,10 +41,6 @@ class Load:
         """Requests a second."""
         return len(self.latencies) / self.seconds
 
-    def percentile(self, share: float) -> float:
-        """The latency in ms that ``share`` (0 to 1) of the requests stayed below."""
-        return 1000 * percentile(self.latencies, share)
-
 
 class Connection:
     """One connection to the server, for one request at a time."""

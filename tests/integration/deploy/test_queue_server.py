@@ -13,7 +13,7 @@ from config.settings import Settings
 from deploy.folders import make_folders
 from deploy.processes import PROC
 from deploy.queue_binary import queue_server_of
-from deploy.queue_server import configuration_file, prepare_queue_server
+from deploy.queue_server import configuration_file, needed_to_start, prepare_queue_server
 from deploy.sockets import prepare_sockets
 from tests.integration.deploy.conftest import Commands
 
@@ -28,11 +28,9 @@ def connect(settings: Settings, password: str | None) -> Redis:
 def start_process(
     node: Commands, supervisor: int, server: Path | None = None
 ) -> "subprocess.Popen[str]":
-    settings = node.settings
-    program = server or queue_server_of(settings)
-    needed = [program, configuration_file(settings), settings.redis_dir]
-    if settings.queue_socket:
-        needed.append(settings.queue_socket.parent)
+    program = server or queue_server_of(node.settings)
+    assert program is not None
+    needed = needed_to_start(node.settings, program)
     return node.start("deploy.queue_process", str(supervisor), *map(str, needed))
 
 
