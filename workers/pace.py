@@ -1,10 +1,18 @@
-"""How many jobs a slot is given ahead: short ones some, so that it never idles; long ones none."""
+"""How many jobs a slot is given ahead, so that it never idles and yet no job waits long in there.
+
+Of short jobs it is given some, of long ones none, for another slot may be free sooner. But where
+jobs take about the same time, the next one is given when the running one is about to end.
+"""
 
 AHEAD_SECONDS = 0.02  # of work that waits behind a running job at most, by what jobs took lately
+PATIENCE_SECONDS = 0.04  # how long a job may wait in a slot behind one that runs on and on
 MOST_AHEAD = 32  # jobs a slot: beyond, the time between two of them is no longer what counts
 MOST_HELD = 64  # jobs of all slots that wait so: their leases cross the link at every heartbeat
-WEIGHT = 0.1  # of the latest job in the mean, once there were ten
+STEADY_SECONDS = AHEAD_SECONDS / 2  # how far off the mean jobs are that take about the same time
 UNKNOWN_SECONDS = 1.0  # what a job takes as long as none was seen
+# Of the latest job in the mean and in how far off jobs are, once there were some. A mean follows
+# slowly, what it is worth fast, as with the times of round trips in RFC 6298, section 2.
+WEIGHT, WEIGHT_OFF = 0.1, 0.25
 
 
 class Pace:
@@ -13,15 +21,39 @@ class Pace:
     def __init__(self, slots: int) -> None:
         """``slots`` is how many slots share what may be held ahead."""
         self._mean = UNKNOWN_SECONDS
+        self._off = UNKNOWN_SECONDS  # how far off the mean the latest ones were
         self._seen = 0
         self._most = min(MOST_AHEAD, MOST_HELD // slots)
 
     def observe(self, seconds: float) -> None:
         """A job took so long."""
         self._seen += 1
-        self._mean += max(WEIGHT, 1 / self._seen) * (seconds - self._mean)
+        off = seconds - self._mean
+        self._mean += max(WEIGHT, 1 / self._seen) * off
+        if self._seen == 1:
+            self._off = seconds / 2
+        else:
+            self._off += WEIGHT_OFF * (abs(off) - self._off)
 
     @property
-    def ahead(self) -> int:
-        """How many jobs may wait in a slot behind the one that runs."""
-        return min(self._most, int(AHEAD_SECONDS / max(self._mean, 1e-6)))
+    def patience(self) -> float:
+        """How many seconds a job may run before nothing may wait behind it any more."""
+        if not self.foresees_ends:
+            return PATIENCE_SECONDS
+        return max(PATIENCE_SECONDS, self._mean + AHEAD_SECONDS)
+
+    @property
+    def foresees_ends(self) -> bool:
+        """Whether jobs are long, and yet it can be told when one is about to end."""
+        return self._mean > AHEAD_SECONDS and self._off <= STEADY_SECONDS
+
+    def ahead(self, seconds: float) -> int:
+        """How many jobs may wait in a slot behind one that has been running for ``seconds``."""
+        if self._mean <= AHEAD_SECONDS:
+            return min(self._most, int(AHEAD_SECONDS / max(self._mean, 1e-6)))
+        is_ending = self.foresees_ends and self.seconds_until_next(seconds) == 0
+        return min(self._most, int(is_ending))
+
+    def seconds_until_next(self, seconds: float) -> float:
+        """How long one that has been running for ``seconds`` will until it is about to end."""
+        return max(0.0, self._mean - AHEAD_SECONDS - seconds)

@@ -9,13 +9,11 @@ from config.logs import event
 from workers.child_handle import UNSTARTED, ChildHandle
 from workers.fork_client import ForkClient, ForkServerError
 from workers.outcome import Outcome, StopReason
-from workers.pace import Pace
+from workers.pace import PATIENCE_SECONDS, Pace
 from workers.queue.records import ClaimedJob
 from workers.retries import until_it_works
 
 log = logging.getLogger("fasttask.worker")
-
-PATIENCE_SECONDS = 0.04  # how long a job may wait in a slot behind one that runs on and on
 
 
 class Slot:
@@ -43,9 +41,9 @@ class Slot:
         return self._child.outstanding if self._child is not None else 0
 
     @property
-    def runs_on(self) -> bool:
-        """Whether its job has been running for so long that nothing should wait behind it."""
-        return self._child is not None and self._child.seconds_on_first > PATIENCE_SECONDS
+    def seconds_on_first(self) -> float:
+        """How long it has been running its job; 0 if it has none."""
+        return self._child.seconds_on_first if self._child is not None else 0.0
 
     @property
     def pid(self) -> int | None:
@@ -79,8 +77,8 @@ class Slot:
             self._child.stop(token, reason)
 
     def relieve(self) -> None:
-        """Give back what waits behind a job that runs on and on, as UNSTARTED."""
-        if self._child is not None and self.runs_on:
+        """Give back what waits behind the running job, as UNSTARTED."""
+        if self._child is not None:
             self._child.take_back()
 
     def _set_alarm(self, seconds: float) -> None:
@@ -102,7 +100,7 @@ class Slot:
 
 
 class SlotPool:
-    """All slots of a worker, and how many jobs they take: short ones some ahead."""
+    """All slots of a worker, and how many jobs they take: see pace.py."""
 
     def __init__(self, slots: list[Slot]) -> None:
         self.freed = asyncio.Event()  #: set whenever jobs are wanted again
@@ -113,6 +111,7 @@ class SlotPool:
         self._busy: dict[str, Slot] = {}
         self._refilling: dict[Slot, asyncio.Task[None]] = {}
         self._relief: asyncio.TimerHandle | None = None
+        self._next_look: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def start(self) -> None:
@@ -122,19 +121,23 @@ class SlotPool:
     @property
     def free(self) -> int:
         """How many more jobs could begin at once."""
-        return self._free_of(self._ready())
+        return self._free_of(self._places())
 
     @property
     def room(self) -> int:
         """How many more jobs may be taken now, those ahead included."""
-        return self._room_of(self._ready())
+        return self._room_of(self._places())
 
     @property
     def wants_jobs(self) -> bool:
         """Whether it is time to take more: a slot is idle, or half of the places are free."""
-        ready = self._ready()  # asked after every job, so looked for once
-        enough = len(self._slots) * (1 + self._pace.ahead)
-        return self._free_of(ready) > 0 or 2 * self._room_of(ready) >= enough
+        places = self._places()  # asked after every job, so looked for once
+        if self._free_of(places) > 0:
+            return True
+        room = self._room_of(places)
+        return room > 0 and 2 * room >= sum(
+            number for slot, number in places.items() if slot.outstanding < number
+        )
 
     def promise(self) -> None:
         """Keep a place for a job that was taken and is about to run."""
@@ -159,6 +162,8 @@ class SlotPool:
         self._busy[job.token] = slot
         if slot.outstanding and self._relief is None:
             self._set_relief()
+        if self._pace.foresees_ends:
+            asyncio.get_running_loop().call_soon(self._set_next_look)  # when it runs
         try:
             return await slot.run(job)
         finally:
@@ -178,28 +183,34 @@ class SlotPool:
         for refilling in self._refilling.values():
             refilling.cancel()
 
-    def _free_of(self, ready: list[Slot]) -> int:
-        return sum(not slot.outstanding for slot in ready) - self._promised
+    def _places(self) -> dict[Slot, int]:
+        """The slots that take jobs, and how many each may hold now, the running one included."""
+        patience, places = self._pace.patience, {}
+        for slot in self._slots:
+            seconds = slot.seconds_on_first
+            if slot.is_ready and seconds <= patience and slot not in self._refilling:
+                places[slot] = 1 + self._pace.ahead(seconds)
+        return places
 
-    def _room_of(self, ready: list[Slot]) -> int:
-        depth = 1 + self._pace.ahead
-        return sum(max(0, depth - slot.outstanding) for slot in ready) - self._promised
+    def _free_of(self, places: dict[Slot, int]) -> int:
+        return sum(not slot.outstanding for slot in places) - self._promised
 
-    def _ready(self) -> list[Slot]:
-        """The slots that take jobs, at once or ahead."""
-        return [
-            slot
-            for slot in self._slots
-            if slot.is_ready and not slot.runs_on and slot not in self._refilling
-        ]
+    def _room_of(self, places: dict[Slot, int]) -> int:
+        room = sum(max(0, number - slot.outstanding) for slot, number in places.items())
+        return room - self._promised
 
     async def _emptiest(self) -> Slot | None:
         """Where the next job goes; None if it would have to wait behind a long one."""
-        while not (ready := self._ready()):  # the child died meanwhile, or its job runs on
-            if any(slot.runs_on for slot in self._slots):
+        while not (places := self._places()):  # the child died meanwhile, or its job runs on
+            if any(map(self._runs_on, self._slots)):
                 return None
             await self._wait_for_a_slot()
-        return min(ready, key=lambda slot: slot.outstanding)
+        idle = (slot for slot in places if not slot.outstanding)
+        return next(idle, None) or max(places, key=lambda slot: places[slot] - slot.outstanding)
+
+    def _runs_on(self, slot: Slot) -> bool:
+        """Whether its job has been running for so long that nothing should wait behind it."""
+        return slot.seconds_on_first > self._pace.patience
 
     async def _wait_for_a_slot(self) -> None:
         self._waiting += 1
@@ -216,12 +227,29 @@ class SlotPool:
     def _relieve(self) -> None:
         """Let no job wait here while it could run elsewhere."""
         self._relief = None
-        for slot in self._slots:
+        for slot in filter(self._runs_on, self._slots):
             slot.relieve()
         if any(slot.outstanding > 1 for slot in self._slots):
             self._set_relief()
 
+    def _set_next_look(self) -> None:
+        """Look again when a running job is about to end: the next one may be taken then."""
+        if self._next_look is not None or not self._pace.foresees_ends:
+            return
+        alone = (slot for slot in self._slots if slot.outstanding == 1)
+        until = [self._pace.seconds_until_next(slot.seconds_on_first) for slot in alone]
+        if later := [seconds for seconds in until if seconds > 0]:
+            loop = asyncio.get_running_loop()
+            self._next_look = loop.call_later(min(later), self._look)
+
+    def _look(self) -> None:
+        self._next_look = None
+        if self.wants_jobs:
+            self.freed.set()
+        self._set_next_look()
+
     def _look_after(self, slot: Slot) -> None:
+        self._set_next_look()  # for the job that has begun now, if there is one
         if slot.is_ready:
             if self._waiting or self.wants_jobs:
                 self.freed.set()
