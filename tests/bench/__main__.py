@@ -71,6 +71,7 @@ def _all_gateways(contenders: list[PeerBacklog], requests: int) -> Turn:
 
 
 def _save(folder: Path, run: Run, book: Book, contenders: list[PeerBacklog]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "RESULTS.md").write_text(page(run, book, contenders))
     draw("tests.bench.plot", bars(book), folder / "results.png")
 

@@ -1,8 +1,12 @@
 """What is made of the measurements: medians, ratios, the order of turns, the page."""
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from tests.bench import side_by_side
 from tests.bench.backlog import DRAINED, MISSING
@@ -149,3 +153,12 @@ def test_the_growth_is_held_against_its_bounds() -> None:
     assert "idle node | 0.75 % of a core | 1 % of a core | holds |" in text
     assert "first result (2.50 [2.25 – 9.00]) | 2.50 s | 3 s | holds |" in text
     assert "| 1,000 | 0 | 12.00 [30.00] | 700 |" in text
+
+
+def test_results_go_into_a_folder_that_is_made_for_them(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "results"
+    subprocess.run(
+        [sys.executable, "-m", "tests.bench.growth", "none-of-its-parts"],
+        env={**os.environ, "BENCH_RESULTS": str(folder)}, check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "FastTask" in (folder / "GROWTH.md").read_text()

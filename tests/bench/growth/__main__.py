@@ -88,6 +88,7 @@ def _measure(part: str, measure: Callable[[], None], growth: Growth) -> None:
 
 
 def _save(folder: Path, told: str, growth: Growth) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "GROWTH.md").write_text(page(told, growth))
     if growth.levels:
         draw("tests.bench.growth.plot", _curves(growth.levels), folder / "growth.png")
