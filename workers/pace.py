@@ -24,6 +24,8 @@ class Pace:
         self._off = UNKNOWN_SECONDS  # how far off the mean the latest ones were
         self._seen = 0
         self._most = min(MOST_AHEAD, MOST_HELD // slots)
+        self._always_ahead = 0  # of short jobs
+        self.foresees_ends = False  #: whether jobs are long, and it can be told when one will end
 
     def observe(self, seconds: float) -> None:
         """A job took so long."""
@@ -34,26 +36,25 @@ class Pace:
             self._off = seconds / 2
         else:
             self._off += WEIGHT_OFF * (abs(off) - self._off)
-
-    @property
-    def patience(self) -> float:
-        """How many seconds a job may run before nothing may wait behind it any more."""
-        if not self.foresees_ends:
-            return PATIENCE_SECONDS
-        return max(PATIENCE_SECONDS, self._mean + AHEAD_SECONDS)
-
-    @property
-    def foresees_ends(self) -> bool:
-        """Whether jobs are long, and yet it can be told when one is about to end."""
-        return self._mean > AHEAD_SECONDS and self._off <= STEADY_SECONDS
+        self._always_ahead = min(self._most, int(AHEAD_SECONDS / max(self._mean, 1e-6)))
+        is_steady = self._off <= STEADY_SECONDS
+        self.foresees_ends = is_steady and self._mean > AHEAD_SECONDS and self._most > 0
 
     def ahead(self, seconds: float) -> int:
         """How many jobs may wait in a slot behind one that has been running for ``seconds``."""
-        if self._mean <= AHEAD_SECONDS:
-            return min(self._most, int(AHEAD_SECONDS / max(self._mean, 1e-6)))
-        is_ending = self.foresees_ends and self.seconds_until_next(seconds) == 0
-        return min(self._most, int(is_ending))
+        return self._always_ahead or int(self._should_end(seconds))
+
+    def runs_on(self, seconds: float) -> bool:
+        """Whether nothing may wait behind a job that has been running for ``seconds``."""
+        return seconds > PATIENCE_SECONDS and not self._should_end(seconds)
 
     def seconds_until_next(self, seconds: float) -> float:
-        """How long one that has been running for ``seconds`` will until it is about to end."""
-        return max(0.0, self._mean - AHEAD_SECONDS - seconds)
+        """Until the next job may be taken behind one that has been running for ``seconds``.
+
+        If ends are foreseen; negative once that is over.
+        """
+        return self._mean - AHEAD_SECONDS - seconds
+
+    def _should_end(self, seconds: float) -> bool:
+        """Whether a job that has been running for ``seconds`` can be told to end about now."""
+        return self.foresees_ends and abs(seconds - self._mean) <= AHEAD_SECONDS

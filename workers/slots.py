@@ -130,14 +130,20 @@ class SlotPool:
 
     @property
     def wants_jobs(self) -> bool:
-        """Whether it is time to take more: a slot is idle, or half of the places are free."""
+        """Whether it is time to take more: a slot is idle or about to be, or half are free.
+
+        Half of the places, that is: short jobs are taken some at once.
+        """
         places = self._places()  # asked after every job, so looked for once
         if self._free_of(places) > 0:
             return True
         room = self._room_of(places)
-        return room > 0 and 2 * room >= sum(
-            number for slot, number in places.items() if slot.outstanding < number
-        )
+        return room > 0 and (self._pace.foresees_ends or 2 * room >= sum(places.values()))
+
+    @property
+    def foresees_ends(self) -> bool:
+        """Whether long jobs, too, are taken ahead: shortly before one ends."""
+        return self._pace.foresees_ends
 
     def promise(self) -> None:
         """Keep a place for a job that was taken and is about to run."""
@@ -177,6 +183,11 @@ class SlotPool:
             slot.stop(token, reason)
         return slot is not None
 
+    def give_back(self) -> None:
+        """End all jobs that were not started, as UNSTARTED."""
+        for slot in self._slots:
+            slot.relieve()
+
     def close(self) -> None:
         """Stop replacing children, those too that die from now on."""
         self._closed = True
@@ -185,10 +196,10 @@ class SlotPool:
 
     def _places(self) -> dict[Slot, int]:
         """The slots that take jobs, and how many each may hold now, the running one included."""
-        patience, places = self._pace.patience, {}
+        places = {}
         for slot in self._slots:
             seconds = slot.seconds_on_first
-            if slot.is_ready and seconds <= patience and slot not in self._refilling:
+            if slot.is_ready and not self._pace.runs_on(seconds) and slot not in self._refilling:
                 places[slot] = 1 + self._pace.ahead(seconds)
         return places
 
@@ -206,11 +217,11 @@ class SlotPool:
                 return None
             await self._wait_for_a_slot()
         idle = (slot for slot in places if not slot.outstanding)
-        return next(idle, None) or max(places, key=lambda slot: places[slot] - slot.outstanding)
+        room = {slot: number - slot.outstanding for slot, number in places.items()}
+        return next(idle, None) or max(places, key=lambda s: (room[s], s.seconds_on_first))
 
     def _runs_on(self, slot: Slot) -> bool:
-        """Whether its job has been running for so long that nothing should wait behind it."""
-        return slot.seconds_on_first > self._pace.patience
+        return self._pace.runs_on(slot.seconds_on_first)
 
     async def _wait_for_a_slot(self) -> None:
         self._waiting += 1
@@ -234,13 +245,15 @@ class SlotPool:
 
     def _set_next_look(self) -> None:
         """Look again when a running job is about to end: the next one may be taken then."""
-        if self._next_look is not None or not self._pace.foresees_ends:
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
+        if not self._pace.foresees_ends:
             return
-        alone = (slot for slot in self._slots if slot.outstanding == 1)
-        until = [self._pace.seconds_until_next(slot.seconds_on_first) for slot in alone]
-        if later := [seconds for seconds in until if seconds > 0]:
-            loop = asyncio.get_running_loop()
-            self._next_look = loop.call_later(min(later), self._look)
+        alone = (slot.seconds_on_first for slot in self._slots if slot.outstanding == 1)
+        until = [left for left in map(self._pace.seconds_until_next, alone) if left > 0]
+        if until:
+            self._next_look = asyncio.get_running_loop().call_later(min(until), self._look)
 
     def _look(self) -> None:
         self._next_look = None

@@ -178,6 +178,7 @@ class Worker(arq.Worker):
         end_of_grace = time.monotonic() + self._settings.grace_seconds
         self.broker.break_off_claim()
         await asyncio.wait({taking}, timeout=FAREWELL_SECONDS)
+        self._slots.give_back()  # what was taken ahead
         left = end_of_grace - time.monotonic()
         await self._wait_for_jobs(max(0.0, left))
         self._leases.stop_all()

@@ -36,7 +36,6 @@ def test_one_long_job_is_enough_to_stop_it() -> None:
 def test_many_slots_share_what_may_be_held() -> None:
     assert after(*[0.001] * 200, slots=16).ahead(0) == 4
     assert after(*[0.001] * 200, slots=100).ahead(0) == 0
-    assert after(*[0.1] * 200, slots=100).ahead(0.1) == 0
 
 
 def test_the_next_of_long_jobs_of_one_length_is_given_when_the_running_one_is_about_to_end() -> (
@@ -45,7 +44,7 @@ def test_the_next_of_long_jobs_of_one_length_is_given_when_the_running_one_is_ab
     pace = after(*[0.1] * 20)
     assert pace.foresees_ends
     assert pace.seconds_until_next(0.03) == pytest.approx(0.1 - AHEAD_SECONDS - 0.03)
-    assert pace.ahead(0.03) == 0
+    assert pace.ahead(0.03) == pace.ahead(0.13) == 0
     assert pace.ahead(0.09) == pace.ahead(0.11) == 1
 
 
@@ -59,7 +58,27 @@ def test_the_end_of_jobs_of_many_lengths_is_not_foreseen() -> None:
     assert pace.ahead(0.15) == pace.ahead(0.2) == 0
 
 
-def test_a_job_that_runs_on_is_told_by_the_others() -> None:
-    assert after(*[0.001] * 20).patience == PATIENCE_SECONDS
-    assert after(*[0.1] * 20).patience == pytest.approx(0.1 + AHEAD_SECONDS)
-    assert after(*[0.1, 0.2] * 20).patience == PATIENCE_SECONDS
+def test_nothing_waits_behind_a_job_that_runs_on() -> None:
+    pace = after(*[0.001] * 20)
+    assert not pace.runs_on(PATIENCE_SECONDS / 2)
+    assert pace.runs_on(PATIENCE_SECONDS * 2)
+
+
+def test_a_long_job_runs_on_but_for_the_time_when_it_should_end() -> None:
+    pace = after(*[0.2] * 20)
+    assert not pace.runs_on(0.01)
+    assert pace.runs_on(0.1)
+    assert not pace.runs_on(0.2)
+    assert pace.runs_on(0.3)
+
+
+def test_one_job_that_takes_longer_ends_the_foresight_for_a_while() -> None:
+    pace = after(*[0.1] * 20, 1.0)
+    assert not pace.foresees_ends
+    for _ in range(50):
+        pace.observe(0.1)
+    assert pace.foresees_ends
+
+
+def test_where_nothing_may_be_held_nothing_is_foreseen() -> None:
+    assert not after(*[0.1] * 20, slots=100).foresees_ends
