@@ -217,8 +217,9 @@ class SlotPool:
                 return None
             await self._wait_for_a_slot()
         idle = (slot for slot in places if not slot.outstanding)
-        room = {slot: number - slot.outstanding for slot, number in places.items()}
-        return next(idle, None) or max(places, key=lambda s: (room[s], s.seconds_on_first))
+        return next(idle, None) or max(
+            places, key=lambda slot: (places[slot] - slot.outstanding, slot.seconds_on_first)
+        )
 
     def _runs_on(self, slot: Slot) -> bool:
         return self._pace.runs_on(slot.seconds_on_first)
