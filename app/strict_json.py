@@ -72,6 +72,8 @@ def _refuse_deeper(value: Any, levels: int) -> None:
     layer = [value]
     for _ in range(levels):
         layer = [inner for one in layer for inner in _inside(one)]
+        if not layer:
+            return
     if any(isinstance(one, dict | list) for one in layer):
         raise json.JSONDecodeError(f"nested deeper than {levels} levels", "", 0)
 

@@ -18,12 +18,12 @@ from workers.queue.errors import (
     UnreadableLetterError,
 )
 from workers.queue.records import (
+    NOT_ONCE,
     Buried,
     Claim,
     ClaimedJob,
     DeadLetter,
     DeadLetters,
-    Idempotency,
     JobView,
     Lease,
     NewJob,
@@ -113,7 +113,7 @@ class Broker:
             if limit
             else ("", "", "", "")
         )
-        once = job.idempotency or Idempotency("", "")
+        once = job.idempotency or NOT_ONCE
         reply = await self._runner.call(
             scripts.CREATE, job.id, job.task, job.params, job.owner, notify, once.name, once.body,
             self._most_waiting, *places,

@@ -43,6 +43,9 @@ class Idempotency:
     body: str  #: hex SHA-256 of what was asked for
 
 
+NOT_ONCE = Idempotency("", "")  # of a create that makes a job each time
+
+
 class NewJob(NamedTuple):
     """A job to create. ``params`` is a JSON object that was checked against the task's Params."""
 
