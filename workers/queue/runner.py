@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -26,6 +25,9 @@ from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableErr
 from workers.queue.scripts import LIBRARY, Plain, Script
 from workers.queue.wire import Argument, Packed, Wire, command, packed
 
+# A server that has just answered is busy rather than away. What it was sent it will carry out, so
+# that is waited for at least so long, however late it was sent.
+SENT_SECONDS = 1.0
 LARGEST_PIPELINE = 128  # calls
 LARGEST_EXCHANGE = 16 * 1024  # bytes, or a single call: over 64 kbit/s these take half of the time
 LARGEST_BUNDLE = 32  # calls in one command: the server does nothing else for about so many 50 us
@@ -69,6 +71,7 @@ class ScriptRunner:
         self._under_way: list[_Call] = []
         self._sender: asyncio.Task[None] | None = None
         self._watcher: asyncio.TimerHandle | None = None
+        self._is_answering = False
         self._out_of_reach_at = -math.inf
 
     def seconds_in_reach(self) -> float:
@@ -162,12 +165,15 @@ class ScriptRunner:
     def _watch(self) -> None:
         """Have nobody wait beyond his deadline. An alarm for each call would cost more."""
         self._watcher = None
-        now = time.monotonic()
-        for call in chain(self._under_way, self._waiting):  # nearly in the order of these
-            if call.deadline > now:
-                self._watch_in(call.deadline - now)
-                return
-            _give_up(call)
+        now, coming = time.monotonic(), []
+        for calls in (self._under_way, self._waiting):  # nearly in the order of these
+            for call in calls:
+                if call.deadline > now:
+                    coming.append(call.deadline)
+                    break
+                _give_up(call)
+        if coming:
+            self._watch_in(min(coming) - now)
 
     def _next_calls(self) -> list[_Call]:
         calls: list[_Call] = []
@@ -179,6 +185,10 @@ class ScriptRunner:
             call = self._waiting.popleft()
             if not call.reply.done():  # else nobody waits for the answer: it must not run any more
                 calls.append(call)
+        if self._is_answering:
+            soonest = time.monotonic() + SENT_SECONDS
+            for call in calls:
+                call.deadline = max(call.deadline, soonest)
         return calls
 
     async def _send(self, calls: list[_Call], wire: Wire) -> None:
@@ -188,7 +198,9 @@ class ScriptRunner:
             replies = await wire.exchange([_command(bundle) for bundle in bundles], patience)
             if any(map(_is_unknown, replies)):
                 replies = await _load_and_repeat(bundles, replies, wire)
+            self._is_answering = True
         except Exception as error:  # whatever it is, nobody may wait for ever
+            self._is_answering = False
             replies = [error] * len(bundles)
         for bundle, reply in zip(bundles, replies, strict=True):
             _settle_all(bundle, reply)

@@ -8,7 +8,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from tests.queue_server import QueueServer
-from tests.queue_state import TASK, WORKER, created_and_claimed, new_job
+from tests.queue_state import TASK, WORKER, blocked_clients, created_and_claimed, new_job
 from tests.waiting import eventually
 from workers.queue import keys
 from workers.queue.broker import Broker
@@ -16,6 +16,8 @@ from workers.queue.connection import MOST_CONNECTIONS
 from workers.queue.errors import QueueError, QueueFullError, QueueUnavailableError
 from workers.queue.listeners import EndOfJobs, Subscription
 from workers.queue.records import Lease, State, Verdict
+from workers.queue.runner import ScriptRunner
+from workers.queue.scripts import COMING_WORK
 
 AWAY_WITHIN = 8.0  # seconds: connect and answer timeouts, and some air
 
@@ -131,6 +133,23 @@ async def test_no_caller_waits_longer_however_many_there_are_and_whenever_they_c
     late = (2.1 + n / 1000 for n in range(300))
     await asyncio.gather(*map(ask, (0, 0.95, 1.975, *late)))
     assert max(took) < 2
+
+
+async def test_what_a_busy_server_was_sent_late_is_waited_for(
+    redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is carried out: who is told that it may not have been would do it again."""
+    monkeypatch.setattr("workers.queue.runner.ANSWER_TIMEOUT", 1.0)
+    runner = ScriptRunner(redis)
+
+    async def busy(seconds: float) -> object:
+        return await runner.call(COMING_WORK, keys.wake("nothing"), str(seconds))
+
+    assert await busy(0.01) is None, "it answers"
+    first = asyncio.create_task(busy(0.7))
+    await eventually(lambda: blocked_clients(redis))
+    late = asyncio.create_task(busy(0.6))  # sent when the first is answered
+    assert await asyncio.gather(first, late) == [None, None]
 
 
 async def test_all_callers_hear_of_an_outage(own_server: QueueServer, own_broker: Broker) -> None:
