@@ -76,8 +76,8 @@ class Slot:
         if self._child is not None:
             self._child.stop(token, reason)
 
-    def relieve(self) -> None:
-        """Give back what waits behind the running job, as UNSTARTED."""
+    def give_back(self) -> None:
+        """End all its jobs that were not started, as UNSTARTED."""
         if self._child is not None:
             self._child.take_back()
 
@@ -130,10 +130,7 @@ class SlotPool:
 
     @property
     def wants_jobs(self) -> bool:
-        """Whether it is time to take more: a slot is idle or about to be, or half are free.
-
-        Half of the places, that is: short jobs are taken some at once.
-        """
+        """Whether to take more: a slot is idle, about to be, or half of the places are free."""
         places = self._places()  # asked after every job, so looked for once
         if self._free_of(places) > 0:
             return True
@@ -186,7 +183,7 @@ class SlotPool:
     def give_back(self) -> None:
         """End all jobs that were not started, as UNSTARTED."""
         for slot in self._slots:
-            slot.relieve()
+            slot.give_back()
 
     def close(self) -> None:
         """Stop replacing children, those too that die from now on."""
@@ -240,7 +237,7 @@ class SlotPool:
         """Let no job wait here while it could run elsewhere."""
         self._relief = None
         for slot in filter(self._runs_on, self._slots):
-            slot.relieve()
+            slot.give_back()
         if any(slot.outstanding > 1 for slot in self._slots):
             self._set_relief()
 

@@ -263,7 +263,7 @@ async def test_what_waits_behind_a_job_that_dies_was_not_started(
 async def test_what_waits_behind_a_long_job_is_given_back(crowded: Crowded, tmp_path: Path) -> None:
     slot, _, running = crowded
 
-    slot.relieve()
+    slot.give_back()
 
     assert [(await one).ending for one in running[1:]] == [Ending.UNSTARTED] * 3
     (tmp_path / "0.go").touch()

@@ -38,9 +38,7 @@ def test_many_slots_share_what_may_be_held() -> None:
     assert after(*[0.001] * 200, slots=100).ahead(0) == 0
 
 
-def test_the_next_of_long_jobs_of_one_length_is_given_when_the_running_one_is_about_to_end() -> (
-    None
-):
+def test_of_long_jobs_of_one_length_the_next_is_given_when_one_is_about_to_end() -> None:
     pace = after(*[0.1] * 20)
     assert pace.foresees_ends
     assert pace.seconds_until_next(0.03) == pytest.approx(0.1 - AHEAD_SECONDS - 0.03)
