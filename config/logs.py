@@ -43,7 +43,7 @@ class Event(logging.LogRecord):
     """
 
     def __init__(self, log: str, level: int, what: str, fields: Mapping[str, Any]) -> None:
-        self.__dict__.update(_BLANK)
+        self.__dict__ = _BLANK.copy()  # to update it would take twice as long
         self.name, self.msg = log, what
         self.levelno, self.levelname = level, logging.getLevelName(level)
         self.created = time.time()

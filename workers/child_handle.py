@@ -47,7 +47,8 @@ class ChildHandle:
         self.pid = pid
         self.gone = asyncio.Event()
         self.on_exit: Callable[[], None] = lambda: None  #: called once the process has ended
-        self.on_answer: Callable[[float], None] = lambda _: None  #: with the seconds a job took
+        #: called when a job has left it, with the seconds that it took if it was answered
+        self.on_end: Callable[[float | None], None] = lambda _: None
         self._connection = connection
         self._tickets = tickets
         self._kill_process = kill_process
@@ -131,10 +132,11 @@ class ChildHandle:
         unused = set(self._tickets.take_back())
         return {token: sent for token, sent in self._jobs.items() if sent.ticket in unused}
 
-    def _end(self, token: str, outcome: Outcome) -> None:
+    def _end(self, token: str, outcome: Outcome, seconds: float | None = None) -> None:
         sent = self._jobs.pop(token)
         if not sent.outcome.done():  # nobody waits for it any more
             sent.outcome.set_result(outcome)
+        self.on_end(seconds)
 
     def _send_all(self) -> None:
         """Send what came together, and wake the child once for all of it."""
@@ -187,9 +189,8 @@ class ChildHandle:
         token = next(iter(self._jobs), None)
         if token is not None:
             now = time.monotonic()
-            self.on_answer(now - self._first_since)
-            self._first_since = now
-            self._end(token, outcome)
+            seconds, self._first_since = now - self._first_since, now
+            self._end(token, outcome, seconds)
 
     def _close(self) -> None:
         if self._connection.fileno() >= 0:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 
 from config.logs import event
 from workers.child_handle import UNSTARTED, ChildHandle
@@ -15,6 +16,7 @@ from workers.retries import until_it_works
 
 log = logging.getLogger("fasttask.worker")
 
+OUTSTANDING = attrgetter("outstanding")
 
 class Slot:
     """One place to run jobs: a child process that is replaced whenever it dies or gets old."""
@@ -51,7 +53,7 @@ class Slot:
         return self._child.pid if self._child is not None else None
 
     async def refill(
-        self, on_death: Callable[[], None], on_answer: Callable[[float], None] = lambda _: None
+        self, on_death: Callable[[], None], on_end: Callable[[float | None], None] = lambda _: None
     ) -> None:
         """Get a new child in place of a dead or old one; tries until it succeeds."""
         if self._child is not None and not self._child.gone.is_set():
@@ -59,7 +61,7 @@ class Slot:
             await self._child.gone.wait()
         self._child = await self._spawn()
         self._child.on_exit = on_death
-        self._child.on_answer = on_answer
+        self._child.on_end = on_end
         self._jobs_done = 0
 
     async def run(self, job: ClaimedJob) -> Outcome:
@@ -111,6 +113,7 @@ class SlotPool:
         self._busy: dict[str, Slot] = {}
         self._refilling: dict[Slot, asyncio.Task[None]] = {}
         self._relief: asyncio.TimerHandle | None = None
+        self._look_now: asyncio.Handle | None = None
         self._next_look: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -131,7 +134,7 @@ class SlotPool:
     @property
     def wants_jobs(self) -> bool:
         """Whether to take more: a slot is idle, about to be, or half of the places are free."""
-        places = self._places()  # asked after every job, so looked for once
+        places = self._places()
         if self._free_of(places) > 0:
             return True
         room = self._room_of(places)
@@ -166,12 +169,12 @@ class SlotPool:
         if slot.outstanding and self._relief is None:
             self._set_relief()
         if self._pace.foresees_ends:
-            asyncio.get_running_loop().call_soon(self._set_next_look)  # when it runs
+            self._look_soon()
         try:
             return await slot.run(job)
         finally:
             del self._busy[job.token]
-            self._look_after(slot)
+            self._renew(slot)
 
     def stop(self, token: str, reason: StopReason) -> bool:
         """End the attempt with this token; False if it is not here (any more)."""
@@ -193,12 +196,14 @@ class SlotPool:
 
     def _places(self) -> dict[Slot, int]:
         """The slots that take jobs, and how many each may hold now, the running one included."""
-        places = {}
-        for slot in self._slots:
-            seconds = slot.seconds_on_first
-            if slot.is_ready and not self._pace.runs_on(seconds) and slot not in self._refilling:
-                places[slot] = 1 + self._pace.ahead(seconds)
-        return places
+        return {slot: most for slot in self._slots if (most := self._most_in(slot))}
+
+    def _most_in(self, slot: Slot) -> int:
+        """How many jobs a slot may hold now, the running one included; 0 if it takes none."""
+        seconds = slot.seconds_on_first
+        if not slot.is_ready or self._pace.runs_on(seconds) or slot in self._refilling:
+            return 0
+        return 1 + self._pace.ahead(seconds)
 
     def _free_of(self, places: dict[Slot, int]) -> int:
         return sum(not slot.outstanding for slot in places) - self._promised
@@ -209,6 +214,9 @@ class SlotPool:
 
     async def _emptiest(self) -> Slot | None:
         """Where the next job goes; None if it would have to wait behind a long one."""
+        slot = min(self._slots, key=OUTSTANDING)
+        if slot.outstanding < self._most_in(slot):  # as nearly always: no need to look at all
+            return slot
         while not (places := self._places()):  # the child died meanwhile, or its job runs on
             if any(map(self._runs_on, self._slots)):
                 return None
@@ -241,6 +249,24 @@ class SlotPool:
         if any(slot.outstanding > 1 for slot in self._slots):
             self._set_relief()
 
+    def _has_ended(self, seconds: float | None) -> None:
+        """A job has left its slot; it took so long, if it was answered."""
+        if seconds is not None:
+            self._pace.observe(seconds)
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Look once after all that ends or begins now: a look at all slots takes a while."""
+        if self._look_now is None:
+            self._look_now = asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        """See whether jobs are wanted."""
+        self._look_now = None
+        if self._waiting or self.wants_jobs:
+            self.freed.set()
+        self._set_next_look()
+
     def _set_next_look(self) -> None:
         """Look again when a running job is about to end: the next one may be taken then."""
         if self._next_look is not None:
@@ -253,23 +279,17 @@ class SlotPool:
         if until:
             self._next_look = asyncio.get_running_loop().call_later(min(until), self._look)
 
-    def _look(self) -> None:
-        self._next_look = None
-        if self.wants_jobs:
-            self.freed.set()
-        self._set_next_look()
-
-    def _look_after(self, slot: Slot) -> None:
-        self._set_next_look()  # for the job that has begun now, if there is one
-        if slot.is_ready:
-            if self._waiting or self.wants_jobs:
-                self.freed.set()
-        elif not slot.outstanding and not self._closed and slot not in self._refilling:
+    def _renew(self, slot: Slot) -> None:
+        """Replace its child if that takes no more and all its jobs have left it."""
+        if (
+            not slot.is_ready and not slot.outstanding
+            and not self._closed and slot not in self._refilling
+        ):  # fmt: skip
             self._refilling[slot] = asyncio.create_task(self._refill(slot))
 
     async def _refill(self, slot: Slot) -> None:
         try:
-            await slot.refill(lambda: self._look_after(slot), self._pace.observe)
+            await slot.refill(lambda: self._renew(slot), self._has_ended)
         finally:
             self._refilling.pop(slot, None)
         self.freed.set()
