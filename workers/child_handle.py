@@ -47,8 +47,7 @@ class ChildHandle:
         self.pid = pid
         self.gone = asyncio.Event()
         self.on_exit: Callable[[], None] = lambda: None  #: called once the process has ended
-        #: called when a job has left it, with the seconds that it took if it was answered
-        self.on_end: Callable[[float | None], None] = lambda _: None
+        self.on_answer: Callable[[float], None] = lambda _: None  #: with the seconds a job took
         self._connection = connection
         self._tickets = tickets
         self._kill_process = kill_process
@@ -73,6 +72,11 @@ class ChildHandle:
         Nor to a child that was killed, which is seen to end a bit later.
         """
         return self._rest is None and self._stopped_for is None and not self.gone.is_set()
+
+    @property
+    def busy_since(self) -> float:
+        """Since when it runs its first job, by the monotonic clock; 0 if it has none."""
+        return self._first_since if self._jobs else 0.0
 
     @property
     def seconds_on_first(self) -> float:
@@ -132,11 +136,10 @@ class ChildHandle:
         unused = set(self._tickets.take_back())
         return {token: sent for token, sent in self._jobs.items() if sent.ticket in unused}
 
-    def _end(self, token: str, outcome: Outcome, seconds: float | None = None) -> None:
+    def _end(self, token: str, outcome: Outcome) -> None:
         sent = self._jobs.pop(token)
         if not sent.outcome.done():  # nobody waits for it any more
             sent.outcome.set_result(outcome)
-        self.on_end(seconds)
 
     def _send_all(self) -> None:
         """Send what came together, and wake the child once for all of it."""
@@ -189,8 +192,9 @@ class ChildHandle:
         token = next(iter(self._jobs), None)
         if token is not None:
             now = time.monotonic()
-            seconds, self._first_since = now - self._first_since, now
-            self._end(token, outcome, seconds)
+            self.on_answer(now - self._first_since)
+            self._first_since = now
+            self._end(token, outcome)
 
     def _close(self) -> None:
         if self._connection.fileno() >= 0:

@@ -16,7 +16,9 @@ from workers.retries import until_it_works
 
 log = logging.getLogger("fasttask.worker")
 
-OUTSTANDING = attrgetter("outstanding")
+# The emptiest comes first; of those with as many jobs, who has been on the first one for longest.
+BY_LOAD = attrgetter("outstanding", "busy_since")
+
 
 class Slot:
     """One place to run jobs: a child process that is replaced whenever it dies or gets old."""
@@ -43,6 +45,11 @@ class Slot:
         return self._child.outstanding if self._child is not None else 0
 
     @property
+    def busy_since(self) -> float:
+        """Since when it runs its first job, by the monotonic clock; 0 if it has none."""
+        return self._child.busy_since if self._child is not None else 0.0
+
+    @property
     def seconds_on_first(self) -> float:
         """How long it has been running its job; 0 if it has none."""
         return self._child.seconds_on_first if self._child is not None else 0.0
@@ -53,7 +60,7 @@ class Slot:
         return self._child.pid if self._child is not None else None
 
     async def refill(
-        self, on_death: Callable[[], None], on_end: Callable[[float | None], None] = lambda _: None
+        self, on_death: Callable[[], None], on_answer: Callable[[float], None] = lambda _: None
     ) -> None:
         """Get a new child in place of a dead or old one; tries until it succeeds."""
         if self._child is not None and not self._child.gone.is_set():
@@ -61,7 +68,7 @@ class Slot:
             await self._child.gone.wait()
         self._child = await self._spawn()
         self._child.on_exit = on_death
-        self._child.on_end = on_end
+        self._child.on_answer = on_answer
         self._jobs_done = 0
 
     async def run(self, job: ClaimedJob) -> Outcome:
@@ -113,7 +120,7 @@ class SlotPool:
         self._busy: dict[str, Slot] = {}
         self._refilling: dict[Slot, asyncio.Task[None]] = {}
         self._relief: asyncio.TimerHandle | None = None
-        self._look_now: asyncio.Handle | None = None
+        self._is_to_look = False
         self._next_look: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -169,12 +176,12 @@ class SlotPool:
         if slot.outstanding and self._relief is None:
             self._set_relief()
         if self._pace.foresees_ends:
-            self._look_soon()
+            self._look_soon()  # when it runs
         try:
             return await slot.run(job)
         finally:
             del self._busy[job.token]
-            self._renew(slot)
+            self._look_after(slot)
 
     def stop(self, token: str, reason: StopReason) -> bool:
         """End the attempt with this token; False if it is not here (any more)."""
@@ -214,8 +221,8 @@ class SlotPool:
 
     async def _emptiest(self) -> Slot | None:
         """Where the next job goes; None if it would have to wait behind a long one."""
-        slot = min(self._slots, key=OUTSTANDING)
-        if slot.outstanding < self._most_in(slot):  # as nearly always: no need to look at all
+        slot = min(self._slots, key=BY_LOAD)
+        if slot.outstanding < self._most_in(slot):  # as nearly always where jobs are short
             return slot
         while not (places := self._places()):  # the child died meanwhile, or its job runs on
             if any(map(self._runs_on, self._slots)):
@@ -249,20 +256,15 @@ class SlotPool:
         if any(slot.outstanding > 1 for slot in self._slots):
             self._set_relief()
 
-    def _has_ended(self, seconds: float | None) -> None:
-        """A job has left its slot; it took so long, if it was answered."""
-        if seconds is not None:
-            self._pace.observe(seconds)
-        self._look_soon()
-
     def _look_soon(self) -> None:
-        """Look once after all that ends or begins now: a look at all slots takes a while."""
-        if self._look_now is None:
-            self._look_now = asyncio.get_running_loop().call_soon(self._look)
+        """Look once for all that ends or begins now, since a look goes through all slots."""
+        if not self._is_to_look:
+            self._is_to_look = True
+            asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:
         """See whether jobs are wanted."""
-        self._look_now = None
+        self._is_to_look = False
         if self._waiting or self.wants_jobs:
             self.freed.set()
         self._set_next_look()
@@ -279,17 +281,17 @@ class SlotPool:
         if until:
             self._next_look = asyncio.get_running_loop().call_later(min(until), self._look)
 
-    def _renew(self, slot: Slot) -> None:
+    def _look_after(self, slot: Slot) -> None:
         """Replace its child if that takes no more and all its jobs have left it."""
-        if (
-            not slot.is_ready and not slot.outstanding
-            and not self._closed and slot not in self._refilling
-        ):  # fmt: skip
+        self._look_soon()
+        is_idle = not slot.outstanding and slot not in self._refilling
+        if is_idle and not slot.is_ready and not self._closed:
             self._refilling[slot] = asyncio.create_task(self._refill(slot))
 
     async def _refill(self, slot: Slot) -> None:
         try:
-            await slot.refill(lambda: self._renew(slot), self._has_ended)
+            await slot.refill(lambda: self._look_after(slot), self._pace.observe)
         finally:
             self._refilling.pop(slot, None)
+        self._look_after(slot)  # it may have died before anybody was to be told
         self.freed.set()

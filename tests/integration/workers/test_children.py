@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.integration.workers.conftest import claimed, run
 from tests.waiting import eventually, is_alive
 from tests.worker_process import parents
+from workers.child_handle import ChildHandle
 from workers.fork_client import ForkClient, ForkServerError
 from workers.outcome import LONGEST_TEXT, Ending, Outcome, StopReason
 from workers.pace import PATIENCE_SECONDS
@@ -419,6 +421,75 @@ async def test_short_jobs_are_taken_ahead_and_long_ones_are_not(
     (tmp_path / "0.go").touch()
     await long
     assert pool.room == 1
+
+
+async def test_a_job_that_cannot_be_sent_leaves_its_place_to_others(make_pool: MakePool) -> None:
+    pool = await make_pool()
+    pool.promise()
+    pool.freed.clear()
+    with pytest.raises(TypeError):
+        await pool.run(claimed("echo", value=1)._replace(data=None))  # type: ignore[arg-type]
+
+    await asyncio.wait_for(pool.freed.wait(), 5)
+    assert pool.wants_jobs
+
+
+async def test_a_child_that_dies_before_its_slot_has_it_is_replaced(
+    make_forks: Callable[..., ForkClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forks = make_forks()
+    await forks.start()
+    spawn = forks.spawn
+
+    async def spawn_one_that_dies() -> ChildHandle:
+        monkeypatch.setattr(forks, "spawn", spawn)
+        child = await spawn()
+        os.kill(child.pid, signal.SIGKILL)
+        await child.gone.wait()
+        return child
+
+    monkeypatch.setattr(forks, "spawn", spawn_one_that_dies)
+    pool = SlotPool([Slot(forks, 60, 1000)])
+    await pool.start()
+
+    await eventually(lambda: pool.free == 1, within=5)
+    assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
+    pool.close()
+
+
+async def test_a_short_job_is_put_behind_the_one_that_has_been_running_for_longer(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool(2)
+
+    async def it_is() -> bool:
+        for _ in range(50):  # so that jobs are short enough to be taken ahead
+            await run(pool, "echo", value=1)
+        paths = [tmp_path / secrets.token_hex(4) for _ in range(3)]
+        first, elder = (asyncio.create_task(hold(pool, path)) for path in paths[:2])
+        let_go(paths[0])
+        await first
+        younger = asyncio.create_task(hold(pool, paths[2]))  # where the first one was
+        next_one = asyncio.create_task(run(pool, "echo", value=1))
+        await asyncio.sleep(0)
+        let_go(paths[1])
+        outcome = await next_one
+        was_younger_running = not younger.done()
+        let_go(paths[2])
+        await asyncio.gather(elder, younger)
+        return was_younger_running and outcome.ending is Ending.SUCCESS
+
+    await eventually(it_is)  # at least once: on a busy machine nothing waits behind what was short
+
+
+async def hold(pool: SlotPool, path: Path) -> Outcome:
+    """A job that runs until it is let go."""
+    return await run(pool, "hold", record=str(path))
+
+
+def let_go(path: Path) -> None:
+    """Have the job end that runs on."""
+    path.with_name(path.name + ".go").touch()
 
 
 async def test_an_idle_child_that_dies_is_replaced(make_pool: MakePool) -> None:
