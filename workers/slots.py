@@ -282,7 +282,7 @@ class SlotPool:
             self._next_look = asyncio.get_running_loop().call_later(min(until), self._look)
 
     def _look_after(self, slot: Slot) -> None:
-        """Replace its child if that takes no more and all its jobs have left it."""
+        """A job has left it, or its child has ended or is new: see what is to be done now."""
         self._look_soon()
         is_idle = not slot.outstanding and slot not in self._refilling
         if is_idle and not slot.is_ready and not self._closed:
@@ -294,4 +294,3 @@ class SlotPool:
         finally:
             self._refilling.pop(slot, None)
         self._look_after(slot)  # it may have died before anybody was to be told
-        self.freed.set()

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.integration.workers.conftest import claimed, run
+from tests.integration.workers.conftest import claimed, let_go, run
 from tests.waiting import eventually, is_alive
 from tests.worker_process import parents
 from workers.child_handle import ChildHandle
@@ -189,7 +189,7 @@ async def test_stopping_a_job_says_why_and_leaves_its_neighbour_alone(
 
     assert pool.stop(jobs[0].token, reason)
     outcome = await running[0]
-    (tmp_path / "b.go").touch()
+    let_go(tmp_path / "b")
 
     assert (outcome.ending, outcome.reason) == (Ending.KILLED, reason)
     assert (await running[1]).ending is Ending.SUCCESS
@@ -232,7 +232,7 @@ async def test_jobs_sent_ahead_run_one_after_the_other(crowded: Crowded, tmp_pat
     for n in range(4):
         await eventually(lambda n=n: (tmp_path / str(n)).exists())
         assert not (tmp_path / str(n + 1)).exists()
-        (tmp_path / f"{n}.go").touch()
+        let_go(tmp_path / str(n))
         assert (await running[n]).ending is Ending.SUCCESS
 
 
@@ -246,7 +246,7 @@ async def test_a_job_sent_ahead_is_stopped_without_harm_to_the_others(
 
     assert (await running[2]).reason is reason
     for n in (0, 1, 3):
-        (tmp_path / f"{n}.go").touch()
+        let_go(tmp_path / str(n))
         assert (await running[n]).ending is Ending.SUCCESS
     assert not (tmp_path / "2").exists(), "it never ran"
 
@@ -268,7 +268,7 @@ async def test_what_waits_behind_a_long_job_is_given_back(crowded: Crowded, tmp_
     slot.give_back()
 
     assert [(await one).ending for one in running[1:]] == [Ending.UNSTARTED] * 3
-    (tmp_path / "0.go").touch()
+    let_go(tmp_path / "0")
     assert (await running[0]).ending is Ending.SUCCESS
     assert (await slot.run(claimed("echo", value=1))).ending is Ending.SUCCESS
 
@@ -278,7 +278,7 @@ async def test_a_large_job_behind_another_waits_its_turn(crowded: Crowded, tmp_p
     large = asyncio.create_task(slot.run(claimed("echo", value="x" * 3_000_000)))
     await eventually(lambda: not slot.is_ready)
     for n in range(4):
-        (tmp_path / f"{n}.go").touch()
+        let_go(tmp_path / str(n))
 
     assert (await large).ending is Ending.SUCCESS
     await eventually(lambda: slot.is_ready)
@@ -292,7 +292,7 @@ async def test_a_pool_gives_back_what_waits_in_it_too_long(
     await eventually(lambda: (tmp_path / "0").exists())
 
     assert (await run(pool, "echo", value=1)).ending is Ending.UNSTARTED
-    (tmp_path / "0.go").touch()
+    let_go(tmp_path / "0")
     assert (await first).ending is Ending.SUCCESS
 
 
@@ -307,7 +307,7 @@ async def test_what_was_taken_ahead_can_be_given_back_at_once(
     pool.give_back()
 
     assert (await behind).ending is Ending.UNSTARTED
-    (tmp_path / "0.go").touch()
+    let_go(tmp_path / "0")
     assert (await first).ending is Ending.SUCCESS
     assert not (tmp_path / "1").exists()
 
@@ -351,7 +351,7 @@ async def test_a_job_that_comes_when_all_slots_run_on_is_given_back(
     await eventually(lambda: pool.room == 0)
 
     assert (await run(pool, "echo", value=1)).ending is Ending.UNSTARTED
-    (tmp_path / "0.go").touch()
+    let_go(tmp_path / "0")
     assert (await first).ending is Ending.SUCCESS
     assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
 
@@ -418,7 +418,7 @@ async def test_short_jobs_are_taken_ahead_and_long_ones_are_not(
     long = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "0")))
     await eventually(lambda: (tmp_path / "0").exists())
     await asyncio.sleep(0.5)
-    (tmp_path / "0.go").touch()
+    let_go(tmp_path / "0")
     await long
     assert pool.room == 1
 
@@ -485,11 +485,6 @@ async def test_a_short_job_is_put_behind_the_one_that_has_been_running_for_longe
 async def hold(pool: SlotPool, path: Path) -> Outcome:
     """A job that runs until it is let go."""
     return await run(pool, "hold", record=str(path))
-
-
-def let_go(path: Path) -> None:
-    """Have the job end that runs on."""
-    path.with_name(path.name + ".go").touch()
 
 
 async def test_an_idle_child_that_dies_is_replaced(make_pool: MakePool) -> None:

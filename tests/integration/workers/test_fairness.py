@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 from arq.connections import ArqRedis
 
+from tests.integration.workers.conftest import let_go
 from tests.queue_server import QueueServer
 from tests.queue_state import new_job
 from tests.waiting import eventually
@@ -27,11 +28,6 @@ async def short_jobs(broker: Broker, name: str, count: int) -> list[str]:
 
 async def all_ended(broker: Broker, ids: list[str]) -> bool:
     return all([(await broker.read(job_id)).state is State.SUCCESS for job_id in ids])
-
-
-def let_go(records: list[Path]) -> None:
-    for record in records:
-        Path(f"{record}.go").touch()
 
 
 async def test_short_jobs_end_beside_long_ones(
@@ -56,7 +52,7 @@ async def test_short_jobs_end_beside_long_ones(
 
     await eventually(lambda: all_ended(own_broker, short))
     assert {(await own_broker.read(r.name)).state for r in records} == {State.STARTED}
-    let_go(records)
+    let_go(*records)
     await eventually(lambda: all_ended(own_broker, [record.name for record in records]))
     assert all(len(record.read_text().split()) == 1 for record in records), "each ran once"
     assert not await own_redis.exists(keys.DEAD)

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from config.settings import Settings
+from tests.integration.workers.conftest import let_go
 from tests.queue_server import QueueServer
 from tests.queue_state import new_job
 from tests.waiting import eventually
@@ -65,11 +66,6 @@ def test_it_says_so_and_ends() -> None:
     assert ended.returncode == 1
     assert "worker_stuck" in ended.stderr
     assert "nothing was claimed for" in ended.stderr
-
-
-def let_go(record: Path) -> None:
-    """Have the attempt of `hold` return."""
-    Path(f"{record}.go").touch()
 
 
 async def succeeded(broker: Broker) -> bool:
