@@ -19,6 +19,8 @@ from workers.outcome import Outcome
 from workers.queue.records import ClaimedJob
 from workers.slots import Slot, SlotPool
 
+MakePool = Callable[..., Awaitable[SlotPool]]
+
 _numbers = itertools.count(1)
 
 
@@ -58,7 +60,7 @@ async def make_forks() -> AsyncIterator[Callable[..., ForkClient]]:
 @pytest.fixture
 async def make_pool(
     make_forks: Callable[..., ForkClient],
-) -> AsyncIterator[Callable[..., Awaitable[SlotPool]]]:
+) -> AsyncIterator[MakePool]:
     """Started pools of slots."""
     pools: list[SlotPool] = []
 

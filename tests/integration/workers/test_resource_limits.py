@@ -1,11 +1,11 @@
 """What a task may take up, and what becomes of one that takes more."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import orjson
 import pytest
 
-from tests.integration.workers.conftest import run
+from tests.integration.workers.conftest import MakePool, run
 from tests.queue_server import QueueServer
 from tests.queue_state import new_job
 from tests.waiting import eventually
@@ -13,9 +13,7 @@ from tests.worker_process import WorkerProcess
 from workers.outcome import Ending
 from workers.queue.broker import Broker
 from workers.queue.records import State
-from workers.slots import SlotPool
 
-MakePool = Callable[..., Awaitable[SlotPool]]
 MIB = 2**20
 
 
