@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.held_jobs import let_go
 from tests.integration.app.cluster import Certificate, Cluster, Gateway
 from tests.integration.app.conftest import Held
 from tests.waiting import eventually, wait_until
@@ -111,7 +112,7 @@ async def test_with_a_queue_server_that_hangs_all_routes_answer_503_soon(
         await eventually(works)
         answers = await asyncio.gather(*(client.post("/run/add", json={"a": i}) for i in range(20)))
         assert [a.json()["result"] for a in answers] == [{"total": i} for i in range(20)]
-        (tmp_path / "held.go").touch()
+        let_go(tmp_path / "held")
         answer = await waiting
         assert is_away(answer) if answer.status_code == 503 else answer.json()["result"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.held_jobs import let_go
 from tests.integration.app.cluster import Cluster, Gateway
 from tests.waiting import eventually, wait_until
 
@@ -56,7 +57,7 @@ def test_a_repeated_create_answers_the_job_as_it_stands(
     job_id = job_of(post(client, "/create/hold", key, {"record": str(record)}))
     wait_until(record.exists)
     again = post(client, "/create/hold", key, {"record": str(record)}).json()
-    Path(f"{record}.go").touch()
+    let_go(record)
     ended = post(client, "/run/hold", key, {"record": str(record)}).json()
 
     assert (again["id"], again["state"], again["tries"]) == (job_id, "STARTED", 1)
@@ -80,7 +81,7 @@ async def test_repeated_runs_over_two_gateways_wait_for_the_same_end(
         await eventually(record.exists)
         await asyncio.wait(runs, timeout=0.3)
         assert not any(run.done() for run in runs)
-        record.with_name(f"{record.name}.go").touch()
+        let_go(record)
         records = [run.json() for run in await asyncio.gather(*runs)]
 
     assert records[0]["state"] == "SUCCESS"

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.held_jobs import let_go
 from tests.integration.app.cluster import Cluster, Gateway
 from tests.integration.app.conftest import Held
 from tests.waiting import eventually, wait_until
@@ -131,7 +132,7 @@ async def test_a_job_whose_run_client_left_still_ends(own_cluster: Cluster, tmp_
         assert {type(error) for error in left} == {httpx.ReadTimeout}
         for record in records:
             await eventually(record.exists)
-            record.with_name(f"{record.name}.go").touch()
+            let_go(record)
 
         async def amounts() -> Any:
             status = (await client.get("/status_info")).json()["task_info_hold"]

@@ -14,6 +14,7 @@ from deploy.gateway import Gateway
 from deploy.node import running_pid
 from deploy.processes import PROC, family, living
 from tests.conftest import SAMPLE_TASKS
+from tests.held_jobs import let_go
 from tests.integration.deploy.conftest import Commands
 from tests.waiting import wait_until
 
@@ -86,7 +87,7 @@ def test_work_goes_where_it_is_enabled_and_a_killed_node_loses_nothing(
 
     kill_whole_node(node.settings)
     wait_until(lambda: len(record.read_text().splitlines()) == 2, within=20)
-    Path(f"{record}.go").touch()
+    let_go(record)
 
     end = ended(gateway, job_id)
     assert (end["state"], end["tries"]) == ("SUCCESS", 2)
@@ -117,7 +118,7 @@ def test_an_acknowledged_job_survives_the_death_of_every_process(
     waiting = [gateway.post("/create/echo", {"value": n}).json()["id"] for n in range(20)]
 
     kill_whole_node(node.settings)
-    Path(f"{record}.go").touch()
+    let_go(record)
     assert node("up").returncode == 0
 
     assert ended(gateway, running)["state"] == "SUCCESS"

@@ -78,12 +78,6 @@ async def make_pool(
         pool.close()
 
 
-def let_go(*records: Path) -> None:
-    """Have the attempts of `hold` return that keep these records, also later ones."""
-    for record in records:
-        Path(f"{record}.go").touch()
-
-
 async def run(pool: SlotPool, task: str, **arguments: Any) -> Outcome:
     """Run one job as the worker does: promise, then run."""
     pool.promise()

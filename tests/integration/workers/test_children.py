@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.integration.workers.conftest import MakePool, claimed, let_go, run
+from tests.held_jobs import let_go
+from tests.integration.workers.conftest import MakePool, claimed, run
 from tests.waiting import eventually, is_alive
 from tests.worker_process import parents
 from workers.child_handle import ChildHandle

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 from arq.connections import ArqRedis
 
-from tests.integration.workers.conftest import let_go
+from tests.held_jobs import let_go
 from tests.queue_server import QueueServer
 from tests.queue_state import new_job
 from tests.waiting import eventually

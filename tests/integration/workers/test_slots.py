@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.workers.conftest import MakePool, claimed, let_go, run
+from tests.held_jobs import let_go
+from tests.integration.workers.conftest import MakePool, claimed, run
 from tests.waiting import eventually
 from workers.fork_client import ForkClient
 from workers.outcome import Ending, Outcome, StopReason
@@ -89,11 +90,16 @@ async def test_a_large_job_behind_another_waits_its_turn(crowded: Crowded, tmp_p
     await eventually(lambda: slot.is_ready)
 
 
+async def hold(pool: SlotPool, path: Path) -> Outcome:
+    """A job that runs until it is let go."""
+    return await run(pool, "hold", record=str(path))
+
+
 async def test_a_pool_gives_back_what_waits_in_it_too_long(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
     pool = await make_pool()
-    first = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "0")))
+    first = asyncio.create_task(hold(pool, tmp_path / "0"))
     await eventually(lambda: (tmp_path / "0").exists())
 
     assert (await run(pool, "echo", value=1)).ending is Ending.UNSTARTED
@@ -105,8 +111,8 @@ async def test_what_was_taken_ahead_can_be_given_back_at_once(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
     pool = await make_pool()
-    first = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "0")))
-    behind = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "1")))
+    first = asyncio.create_task(hold(pool, tmp_path / "0"))
+    behind = asyncio.create_task(hold(pool, tmp_path / "1"))
     await eventually(lambda: (tmp_path / "0").exists())
 
     pool.give_back()
@@ -152,7 +158,7 @@ async def test_a_job_that_comes_when_all_slots_run_on_is_given_back(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
     pool = await make_pool()
-    first = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "0")))
+    first = asyncio.create_task(hold(pool, tmp_path / "0"))
     await eventually(lambda: pool.room == 0)
 
     assert (await run(pool, "echo", value=1)).ending is Ending.UNSTARTED
@@ -220,7 +226,7 @@ async def test_short_jobs_are_taken_ahead_and_long_ones_are_not(
         await run(pool, "echo", value=1)
     assert (pool.free, pool.room > 5) == (1, True)
 
-    long = asyncio.create_task(run(pool, "hold", record=str(tmp_path / "0")))
+    long = asyncio.create_task(hold(pool, tmp_path / "0"))
     await eventually(lambda: (tmp_path / "0").exists())
     await asyncio.sleep(0.5)
     let_go(tmp_path / "0")
@@ -262,8 +268,3 @@ async def test_a_short_job_is_put_behind_the_one_that_has_been_running_for_longe
         return was_younger_running and outcome.ending is Ending.SUCCESS
 
     await eventually(it_is)  # at least once: on a busy machine nothing waits behind what was short
-
-
-async def hold(pool: SlotPool, path: Path) -> Outcome:
-    """A job that runs until it is let go."""
-    return await run(pool, "hold", record=str(path))

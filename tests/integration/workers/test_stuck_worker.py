@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from config.settings import Settings
-from tests.integration.workers.conftest import let_go
+from tests.held_jobs import let_go
 from tests.queue_server import QueueServer
 from tests.queue_state import new_job
 from tests.waiting import eventually

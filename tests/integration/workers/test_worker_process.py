@@ -14,7 +14,7 @@ import orjson
 import pytest
 from arq.connections import ArqRedis
 
-from tests.integration.workers.conftest import let_go
+from tests.held_jobs import let_go
 from tests.queue_server import QueueServer
 from tests.queue_state import assert_nothing_left, limited, meta_of, new_job, spoil_meta
 from tests.waiting import eventually, is_alive
