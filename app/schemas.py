@@ -5,16 +5,28 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from app.whole_answers import WholeResponse
 from config.registry import CONCURRENCY_FIELD, TaskSpec
 from config.times import iso
 from workers.queue.records import DeadLetter, DeadLetters, JobView, State
 
-PositiveSeconds = Annotated[float, Field(gt=0, le=30 * 86_400, allow_inf_nan=False)]
 JSON = (b"content-type", b"application/json")
 StatusField = Literal["worker_status", "task_info", "pending_task_count"]
+
+
+def _no_boolean(value: Any) -> Any:
+    """JSON Schema's numbers have no `true` among them; pydantic would take it for 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+PositiveInt = Annotated[int, Field(gt=0), BeforeValidator(_no_boolean)]
+PositiveSeconds = Annotated[
+    float, Field(gt=0, le=30 * 86_400, allow_inf_nan=False), BeforeValidator(_no_boolean)
+]
 
 
 class ConcurrencyParams(BaseModel):
@@ -23,7 +35,7 @@ class ConcurrencyParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     concurrency_key: str = Field(min_length=1, max_length=256)
-    max_concurrency: int = Field(16, gt=0, description="Jobs with this key that run at once")
+    max_concurrency: PositiveInt = Field(16, description="Jobs with this key that run at once")
     countdown: PositiveSeconds = Field(
         60, description="Seconds a waiting job waits at most before it looks for a place again"
     )

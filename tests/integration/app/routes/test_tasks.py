@@ -258,6 +258,8 @@ def test_params_that_forbid_extras_take_concurrency_params(
         ({"concurrency_key": "k", "max_concurrency": 1.5}, "max_concurrency"),
         ({"concurrency_key": "k", "countdown": 0}, "countdown"),
         ({"concurrency_key": "k", "countdown": 10**10}, "countdown"),
+        ({"concurrency_key": "k", "expire": True}, "expire"),
+        ({"concurrency_key": "k", "max_concurrency": True}, "max_concurrency"),
         ({"concurrency_key": "k", "expire": -1}, "expire"),
         ({"concurrency_key": "k", "limit": 1}, "limit"),
     ],
