@@ -57,7 +57,8 @@ def _make_own_folder(folder: Path) -> None:
 
 def _try_socket(folder: Path) -> None:
     """Bind and link a socket, as the supervisor does; it would try for ever without links."""
-    bound, linked = (folder / f"probe.{os.getpid()}{end}" for end in ("", ".2"))
+    # No longer than the shortest of the sockets' names, which may just fit.
+    bound, linked = (folder / f".{os.getpid():x}{end}" for end in ("", ".2"))
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.bind(str(bound))

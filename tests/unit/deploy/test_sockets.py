@@ -31,6 +31,15 @@ def test_the_supervisors_temporary_name_fits_as_well(
     assert len(f"{supervisor_socket(settings)}.4194304") <= LONGEST_SOCKET_PATH
 
 
+@pytest.mark.parametrize("length", range(LONGEST_SOCKET_PATH - 30, LONGEST_SOCKET_PATH + 3))
+def test_where_the_sockets_fit_so_does_the_attempt(
+    node: Callable[..., Settings], tmp_path: Path, length: int
+) -> None:
+    settings = node(files_dir=files_dir_of_length(tmp_path, length))
+    prepare_sockets(settings)
+    remove_sockets(settings)
+
+
 def test_sockets_lie_with_the_nodes_files(node: Callable[..., Settings], tmp_path: Path) -> None:
     settings = node(files_dir=tmp_path / "f")
     before = set(settings.fasttask_files_dir.iterdir())
