@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -39,6 +39,7 @@ from workers.queue.stored_result import final_view
 CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
 
 NOTHING_IS_LARGE = 2**40  # bytes
+WORDS_A_JOB, WORDS_A_BURIED = 6, 3  # of the answer to a claim
 
 # Window of time -> the snapshots it is counted from, both in seconds; see counting.lua.
 WINDOWS = {60: 5, 900: 60, 3600: 60, 86400: 900}
@@ -118,16 +119,16 @@ class Broker:
             scripts.CREATE, job.id, job.task, job.params, job.owner, notify, once.name, once.body,
             self._most_waiting, *places,
         )  # fmt: skip
-        match reply[0]:
+        match reply:
             case b"TAKEN":
                 return None
-            case b"EARLIER":
-                return _view(reply[1].decode(), reply[2])
             case b"OTHER_BODY":
                 raise KeyReusedError
             case b"TOO_MANY":
                 raise TooManyWaitingError
-        return _new_view(job.id, job.task, job.owner, reply[1])
+            case [earlier_id, view]:
+                return _view(earlier_id.decode(), view)
+        return _new_view(job.id, job.task, job.owner, reply)
 
     async def read(self, job_id: str, notify: str = "") -> JobView:
         """A job as it stands. ``notify`` names the gateway to tell when it ends.
@@ -212,9 +213,13 @@ class Broker:
             CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(),
             wanted - ahead, self._rotation, self._meant_until_ms(), *tasks,
         )  # fmt: skip
-        jobs, buried, now_ms = await self._answer_to_claim(claim, tasks, patience)
+        now_ms, number, *words = await self._answer_to_claim(claim, tasks, patience)
         self._server_ahead_ms = now_ms - _monotonic_ms()
-        return Claim([_claimed(job) for job in jobs], [_buried(job) for job in buried])
+        buried_from = WORDS_A_JOB * number
+        return Claim(
+            [_claimed(job) for job in _rows(words[:buried_from], WORDS_A_JOB)],
+            [_buried(job) for job in _rows(words[buried_from:], WORDS_A_BURIED)],
+        )
 
     async def _answer_to_claim(
         self, claim: tuple[str | int, ...], tasks: Sequence[str], patience: float
@@ -226,7 +231,7 @@ class Broker:
         why, answer = await self._claims.call_after(
             scripts.COMING_WORK, wakes, patience, scripts.CLAIM, *claim
         )
-        if why is not None and not answer[0]:  # at once again and again would be no wait
+        if why is not None and not answer[1]:  # at once again and again would be no wait
             raise why
         return answer
 
@@ -320,11 +325,15 @@ def _monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def _rows(words: list[Any], length: int) -> Iterator[list[Any]]:
+    return (words[i : i + length] for i in range(0, len(words), length))
+
+
 def _claimed(reply: list[Any]) -> ClaimedJob:
     job_id, task, token, attempt, data, key = reply
     data, to_fetch = (b"", data) if isinstance(data, int) else (data, 0)
     return ClaimedJob(
-        job_id.decode(), task.decode(), token.decode(), attempt, data, key.decode(), to_fetch
+        job_id.decode(), task.decode(), token.decode(), int(attempt), data, key.decode(), to_fetch
     )
 
 
@@ -349,7 +358,7 @@ def _letter(reply: list[Any]) -> DeadLetter:
     )
 
 
-def _new_view(job_id: str, task: str, owner: str, created: bytes) -> JobView:
+def _new_view(job_id: str, task: str, owner: str, created: bytes | int) -> JobView:
     created_ms = int(created)
     return JobView(
         job_id, State.PENDING, task=task, owner=owner, created_ms=created_ms, updated_ms=created_ms

@@ -1,9 +1,9 @@
 -- Hand out due jobs of several queues, each with a lease and a token, in fair rotation.
 --   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), large (bytes),
 --         doubt (ms), how many begin at once, rotation, until when (ms) it is meant or 0, task ...
---   ->    {jobs, buried, now}: jobs as {id, task, token, attempt, data, concurrency key}, where the data
---         of a job is its length where those before it and its own are larger than `large`,
---         buried as {id, task, state}: found to be beyond running and ended here
+--   ->    now (ms) and the number of jobs; for each job id, task, token, attempt, data and concurrency
+--         key, where the data is its length where those before it and its own are larger than
+--         `large`; for each that was found to be beyond running and ended here id, task and state
 -- A worker that could not reach this server until lately sends for how long it will doubt that a
 -- lease ran out for another reason than that: the job's own worker may have fared alike, and gets
 -- that time to renew it.
@@ -12,7 +12,7 @@
 -- An entry is due when its score has passed. The score of a running job is the end of its lease, so
 -- the job of a worker that died is due again by itself, and running jobs are never in the way.
 local worker, nonce = ARGV[1], ARGV[2]
-local wanted, lease, crash_limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local wanted, lease, crash_limit = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local ttl, large, doubt = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local begin_at_once, rotation = tonumber(ARGV[9]), tonumber(ARGV[10])
 local meant_until = tonumber(ARGV[11])
@@ -24,9 +24,21 @@ local MOST_AT_ONCE = 1000 -- entries of a queue: Lua passes 8000 arguments at mo
 
 local now = clock()
 local jobs, buried = {}, {}
+
+-- Each list within the answer would cost the server a block of 16 KB, so it is one of words only.
+local function answer()
+  local words = {now, #jobs}
+  for _, rows in ipairs({jobs, buried}) do
+    for _, row in ipairs(rows) do
+      for _, word in ipairs(row) do words[#words + 1] = word end
+    end
+  end
+  return words
+end
+
 -- A network may keep a claim for minutes and deliver it when its worker has long asked again, and
 -- before the worker has renewed what it holds: it would be given its own jobs.
-if meant_until > 0 and now > meant_until then return {jobs, buried, now} end
+if meant_until > 0 and now > meant_until then return answer() end
 local sent = 0 -- bytes of data in the answer
 local looks_left = wanted + 64 -- entries looked at, at most: the bound of this script
 
@@ -73,13 +85,13 @@ end
 local leased = {} -- what to ZADD to the queue of the task that is looked at: its jobs that start now
 
 local function start(id, task, meta, data)
-  local attempt = attempts_of(meta) + 1
+  local attempt = whole(attempts_of(meta) + 1)
   local ahead = #jobs >= begin_at_once and not meta.token
-  local token = table.concat({attempt, ':', worker, ':', nonce, '.', ahead and AHEAD or '', #jobs})
+  local token = attempt .. ':' .. worker .. ':' .. nonce .. '.' .. (ahead and AHEAD or '') .. #jobs
   local age = now - (meta.created or 0) -- of an arq client's job: very old
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)
   count_move(task, meta.owner, meta.state, 'STARTED')
-  meta.state, meta.token, meta.worker, meta.attempts = 'STARTED', token, worker, whole(attempt)
+  meta.state, meta.token, meta.worker, meta.attempts = 'STARTED', token, worker, attempt
   meta.started, meta.updated = whole(now), whole(now)
   if not meta.created then -- an arq client's: nothing was known of it but itself
     meta.task, meta.created = task, whole(now)
@@ -87,7 +99,7 @@ local function start(id, task, meta, data)
   save_meta(id, meta)
   -- With its first renewal all is kept for as long as it runs; until then little is lost in time.
   if age > JOB_LIFETIME / 2 then keep_stored(id, meta) end
-  leased[#leased + 1] = now + lease
+  leased[#leased + 1] = whole(now + lease)
   leased[#leased + 1] = id
   -- A large job is fetched by its worker: the claim's answer must not be held up by it.
   local fits = sent + #data <= large
@@ -177,4 +189,4 @@ if #jobs >= wanted or looks_left <= 0 then
     if type(due) == 'number' and due > 0 then wake_worker(ARGV[i]) end
   end
 end
-return counted({jobs, buried, now}, now)
+return counted(answer(), now)

@@ -3,10 +3,10 @@
 --         idempotency key's name and digest of the body, or '' and '' for none,
 --         most jobs of this owner that may wait, or 0 for any number,
 --         key, limit, countdown (ms), expire (ms): concurrency key, or four times '' for none
---   ->    for each {'NEW', created ms}; {'TAKEN'} if a job or result of this id exists;
---         {'EARLIER', id, {as read.lua}} if the key made that job of the same body, which can be
---         read still; {'OTHER_BODY'} if it made one of another body; {'TOO_MANY'} if as many
---         jobs of the owner wait as may
+--   ->    for each when it was created (ms); TAKEN if a job or result of this id exists;
+--         {id, {as read.lua}} if the key made that job of the same body, which can be read still;
+--         OTHER_BODY if it made one of another body; TOO_MANY if as many jobs of the owner wait
+--         as may
 -- Looking for an earlier job and making a new one is one step, so of any number of creates with
 -- one idempotency key, over whatever gateways, one makes the job.
 local now = whole(clock())
@@ -39,13 +39,13 @@ local function create(id, task, params, owner, notify, idempotency, body, most_w
     local held = redis.call('GET', IDEMPOTENCY .. idempotency) or ''
     local earlier_body, earlier_id = held:match('^(%S+) (.+)$')
     if earlier_id and exists(earlier_id) then
-      if earlier_body ~= body then return {'OTHER_BODY'} end
-      return {'EARLIER', earlier_id, describe(earlier_id, notify)}
+      if earlier_body ~= body then return 'OTHER_BODY' end
+      return {earlier_id, describe(earlier_id, notify)}
     end
   end
-  if exists(id) then return {'TAKEN'} end
+  if exists(id) then return 'TAKEN' end
   if most_waiting ~= '0' and not takes_room(id, owner, tonumber(most_waiting)) then
-    return {'TOO_MANY'}
+    return 'TOO_MANY'
   end
 
   local meta = {task = task, owner = owner}
@@ -57,10 +57,9 @@ local function create(id, task, params, owner, notify, idempotency, body, most_w
     redis.call('SET', IDEMPOTENCY .. idempotency, body .. ' ' .. id, 'PX', META_LIFETIME)
     meta.idempotency = idempotency
   end
-  local job = table.concat({
-    '{"t":null,"f":"', task, '","a":[],"k":', params, ',"et":', now, ',"v":true}'})
+  local job = '{"t":null,"f":"' .. task .. '","a":[],"k":' .. params .. ',"et":' .. now .. ',"v":true}'
   store_job(id, job, meta, now)
-  return {'NEW', now}
+  return tonumber(now)
 end
 
 return counted(for_each(ARGV, 12, create), now)

@@ -7,19 +7,23 @@ local function clock()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
-local function whole(number)
-  return string.format('%d', number)
-end
-
 -- What a call remembers until its end. Functions stay loaded, and so would their variables.
 local memory
 
 local function begin()
   memory = {
+    texts = {}, -- see below
     changes = {}, has_begun = {}, has_ended = {}, -- see counting.lua
     woken = {}, -- see waking.lua
     are_any_aborted = nil, -- see looking.lua
   }
+end
+
+-- A whole number as text. That of most jobs in a call is the same: what time it is.
+local function whole(number)
+  local text = memory.texts[number] or string.format('%d', number)
+  memory.texts[number] = text
+  return text
 end
 
 -- The answers of `act` to every `count` arguments in a row: many calls in one. What goes wrong with

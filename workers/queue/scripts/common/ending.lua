@@ -18,18 +18,18 @@ local function conclude(id, task, job, meta, state, result, ttl, now)
   local attempt = attempts_of(meta)
   local head = open_job(job, task, attempt)
     .. (state == 'SUCCESS' and ',"s":true,"r":' or ',"s":false,"r":')
-  local stored = table.concat({
-    head, result,
-    ',"st":', meta.started or whole(now),
-    ',"ft":', whole(now),
-    ',"q":"', QUEUE, task, '"',
-    ',"id":', cjson.encode(id),
-    ',"x":"', state, '"',
-    ',"n":', attempt,
-    ',"w":', cjson.encode(meta.worker or ''),
-    ',"o":', cjson.encode(meta.owner or ''),
-    ',"c":', meta.created or whole(now),
-    ',"z":[', #head, ',', #result, ']}'})
+  local ended = whole(now)
+  local stored = head .. result -- one expression, so Lua makes one string
+    .. ',"st":' .. (meta.started or ended)
+    .. ',"ft":' .. ended
+    .. ',"q":"' .. QUEUE .. task .. '"'
+    .. ',"id":' .. cjson.encode(id)
+    .. ',"x":"' .. state .. '"'
+    .. ',"n":' .. attempt
+    .. ',"w":' .. cjson.encode(meta.worker or '')
+    .. ',"o":' .. cjson.encode(meta.owner or '')
+    .. ',"c":' .. (meta.created or ended)
+    .. ',"z":[' .. #head .. ',' .. #result .. ']}'
   redis.call('SET', RESULT .. id, stored, 'PX', ttl)
   redis.call('DEL', JOB .. id, IN_PROGRESS .. id, META .. id)
   if meta.idempotency then redis.call('PEXPIRE', IDEMPOTENCY .. meta.idempotency, ttl) end

@@ -10,8 +10,9 @@
 --   key, limit, countdown, expire          its concurrency key, if it has one
 --   idempotency                            the name of its idempotency key, if it has one
 
-local JOB_LIFETIME = 30 * 24 * 3600 * 1000
-local META_LIFETIME = 2 * JOB_LIFETIME -- longer, so that `check` can say that a job expired unrun
+-- In ms, as text: to put a number into words takes as long as half of a command, each time.
+local JOB_LIFETIME = '2592000000' -- 30 days
+local META_LIFETIME = '5184000000' -- twice as long, so that `check` can say that a job expired unrun
 
 local GARBLED = {garbled = true}
 
