@@ -14,7 +14,7 @@ from config.hosts import is_ipv6
 from config.settings import Settings, node_environment
 from deploy.pid_file import pid_file
 from deploy.private_file import write_private
-from deploy.queue_server import LOG_FOLDER, needed_to_start
+from deploy.queue_server import ENVIRONMENT, LOG_FOLDER, needed_to_start
 from deploy.sockets import supervisor_socket
 
 LOG_ROTATION = {"maxbytes": "10MB", "backups": "5"}
@@ -121,6 +121,7 @@ def _queue(settings: Settings, server: Path) -> Section:
     needed = " ".join(map(_word, needed_to_start(settings, server)))
     return {
         **_part(f"deploy.queue_process {os.getpid()} {needed}", settings.log_dir / "queue.log"),
+        "environment": ",".join(f'{name}="{value}"' for name, value in ENVIRONMENT.items()),
         "priority": QUEUE,
         "stopwaitsecs": str(QUEUE_STOP_SECONDS),
     }

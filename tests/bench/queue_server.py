@@ -15,7 +15,12 @@ from redis.exceptions import RedisError
 from config.settings import Settings, load_settings
 from deploy.folders import make_folders
 from deploy.queue_binary import find_queue_server
-from deploy.queue_server import LOG_FOLDER, configuration_file, queue_server_configuration
+from deploy.queue_server import (
+    ENVIRONMENT,
+    LOG_FOLDER,
+    configuration_file,
+    queue_server_configuration,
+)
 from deploy.queue_users import make_admin_password
 from tests.bench.environment import PROJECT, TASKS
 from tests.bench.node import HOST, free_port
@@ -60,7 +65,11 @@ def _running(settings: Settings, address: Address) -> Iterator[None]:
     )
     log = settings.redis_dir / LOG_FOLDER
     processes = [
-        subprocess.Popen([find_queue_server(), configuration], stdout=subprocess.DEVNULL),
+        subprocess.Popen(
+            [find_queue_server(), configuration],
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **ENVIRONMENT},
+        ),
         subprocess.Popen(
             [sys.executable, "-m", "deploy.queue_sync", str(os.getpid()), log], cwd=PROJECT
         ),

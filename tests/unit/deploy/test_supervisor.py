@@ -9,6 +9,7 @@ from supervisor.options import ServerOptions
 
 from config.errors import ConfigurationError
 from config.settings import NodeType, Settings
+from deploy.queue_server import ENVIRONMENT
 from deploy.sockets import supervisor_socket
 from deploy.supervisor import (
     stop_seconds,
@@ -93,6 +94,12 @@ def test_each_part_runs_its_module_with_this_python(node: Callable[..., Settings
         "worker": f"{sys.executable} -m workers",
         "api": f"{sys.executable} -m app",
     }
+
+
+def test_the_queue_server_alone_keeps_more_memory_at_hand(node: Callable[..., Settings]) -> None:
+    parts = programs(node())
+    assert parts.pop("queue").environment == ENVIRONMENT
+    assert not any(part.environment for part in parts.values())
 
 
 def test_the_queue_server_stops_last_and_the_api_first(node: Callable[..., Settings]) -> None:
