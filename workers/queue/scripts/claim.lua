@@ -163,7 +163,8 @@ local function take(task, share)
   local target = math.min(wanted, #jobs + share)
   while #jobs < target and looks_left > 0 and not emptied[task] do
     local most = math.min(target - #jobs, looks_left, MOST_AT_ONCE)
-    local due = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '-inf', now, 'LIMIT', 0, most)
+    local due = redis.pcall('ZRANGEBYSCORE', QUEUE .. task, '-inf', whole(now),
+      'LIMIT', '0', whole(most))
     if due.err then due = {} end -- a queue that is none keeps nothing from the others
     emptied[task] = #due < most
     for _, id in ipairs(due) do
@@ -185,7 +186,7 @@ end
 
 if #jobs >= wanted or looks_left <= 0 then
   for i = FIRST_TASK, #ARGV do
-    local due = redis.pcall('ZCOUNT', QUEUE .. ARGV[i], '-inf', now)
+    local due = redis.pcall('ZCOUNT', QUEUE .. ARGV[i], '-inf', whole(now))
     if type(due) == 'number' and due > 0 then wake_worker(ARGV[i]) end
   end
 end
