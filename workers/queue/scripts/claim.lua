@@ -184,10 +184,16 @@ for _, share in ipairs({math.ceil(wanted / task_count), wanted}) do
   end
 end
 
-if #jobs >= wanted or looks_left <= 0 then
+-- Where much is left behind, all tokens are there already, and one look at them is enough.
+local function wake_for_the_rest()
+  local tokens = {}
+  for i = FIRST_TASK, #ARGV do tokens[#tokens + 1] = WAKE .. ARGV[i] end
+  if redis.call('EXISTS', unpack(tokens)) == #tokens then return end
   for i = FIRST_TASK, #ARGV do
     local due = redis.pcall('ZCOUNT', QUEUE .. ARGV[i], '-inf', whole(now))
     if type(due) == 'number' and due > 0 then wake_worker(ARGV[i]) end
   end
 end
+
+if #jobs >= wanted or looks_left <= 0 then wake_for_the_rest() end
 return counted(answer(), now)
