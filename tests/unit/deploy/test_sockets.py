@@ -10,6 +10,10 @@ from config.setting_groups.folders import LONGEST_SOCKET_PATH
 from config.settings import Settings
 from deploy.sockets import prepare_sockets, remove_sockets, supervisor_socket
 
+about_as_long_as_fits = pytest.mark.parametrize(
+    "length", range(LONGEST_SOCKET_PATH - 30, LONGEST_SOCKET_PATH + 3)
+)
+
 
 def files_dir_of_length(tmp_path: Path, length: int) -> Path:
     """A FILES_DIR whose FASTTASK_FILES_DIR has a path of ``length`` characters."""
@@ -23,7 +27,7 @@ def deep(node: Callable[..., Settings], tmp_path: Path) -> Settings:
     return node(files_dir=files_dir_of_length(tmp_path, LONGEST_SOCKET_PATH + 50))
 
 
-@pytest.mark.parametrize("length", range(LONGEST_SOCKET_PATH - 30, LONGEST_SOCKET_PATH + 3))
+@about_as_long_as_fits
 def test_the_supervisors_temporary_name_fits_as_well(
     node: Callable[..., Settings], tmp_path: Path, length: int
 ) -> None:
@@ -31,7 +35,7 @@ def test_the_supervisors_temporary_name_fits_as_well(
     assert len(f"{supervisor_socket(settings)}.4194304") <= LONGEST_SOCKET_PATH
 
 
-@pytest.mark.parametrize("length", range(LONGEST_SOCKET_PATH - 30, LONGEST_SOCKET_PATH + 3))
+@about_as_long_as_fits
 def test_where_the_sockets_fit_so_does_the_attempt(
     node: Callable[..., Settings], tmp_path: Path, length: int
 ) -> None:
