@@ -62,13 +62,11 @@ class Gateway:
     def sample(self, portion: Portion) -> Samples:
         """A look at each of its figures."""
         idle = self._idle(portion.singles)
-        singles = self.client.load(map(run, range(portion.singles)), 1).latencies
         return {
             **self._create_and_read_all(portion.jobs),
             IDLE_P50: idle,
             IDLE_P99: idle,
-            RUN_P50: [1000 * seconds for seconds in singles],
-            RUN_RATE: [self.client.load(map(run, range(portion.jobs)), CONNECTIONS).rate],
+            **_run(self.client, portion),
         }
 
     def _create_and_read_all(self, jobs: int) -> Samples:
@@ -123,10 +121,18 @@ class BareGateway:
         """A look at the figures that it has."""
         with self.client.connected(CONNECTIONS) as connections:
             numbers = range(portion.jobs)
-            return {
-                CREATED: [load(connections, map(create, numbers)).rate],
-                CHECKED: [load(connections, (check(str(n)) for n in numbers)).rate],
-            }
+            created = load(connections, map(create, numbers))
+            checked = load(connections, (check(str(n)) for n in numbers))
+        return {CREATED: [created.rate], CHECKED: [checked.rate], **_run(self.client, portion)}
+
+
+def _run(client: Client, portion: Portion) -> Samples:
+    """Run jobs one after the other, then over many connections."""
+    singles = client.load(map(run, range(portion.singles)), 1).latencies
+    return {
+        RUN_P50: [1000 * seconds for seconds in singles],
+        RUN_RATE: [client.load(map(run, range(portion.jobs)), CONNECTIONS).rate],
+    }
 
 
 def create(number: int) -> Request:

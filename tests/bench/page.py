@@ -49,7 +49,8 @@ NOT_THE_SAME = """
   record of each job is kept beside it. The *lean* one, `peers/lean_gateway.py`, does without and
   answers what Celery knows. Their checks cannot be held until the job ends, so their clients poll
   every 5 ms. *Bare FastAPI* is `bare.py`, our models and answers on two uvicorn processes with TLS,
-  without queue, authentication or limits on connections.
+  without queue, authentication or limits on connections. What it runs it runs in the process that
+  answers, where a task that hangs would hang all.
 * **Slots**: the share of the slots' time, from the start of the first job to the end of the last,
   that was spent in the tasks, as these tell themselves.
 * **Versions**: the newest of everything in `requirements.lock`; plain arq runs in FastTask's
