@@ -47,6 +47,19 @@ async def test_many_calls_share_a_round_trip(broker: Broker, redis: ArqRedis) ->
     assert (await redis.info("clients"))["connected_clients"] <= before + 1
 
 
+async def test_calls_that_come_a_few_passes_later_go_along(broker: Broker, redis: ArqRedis) -> None:
+    await broker.read("warm up")
+    await redis.config_resetstat()
+
+    async def create_in(passes: int) -> None:
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        await broker.create(new_job(f"{passes}"))
+
+    await asyncio.gather(*map(create_in, range(0, 20, 2)))
+    assert (await redis.info("commandstats"))["cmdstat_fcall"]["calls"] == 1
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_cancelled_caller_does_not_mix_up_the_replies(broker: Broker, seed: int) -> None:
     dice = random.Random(seed)
