@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from app.accepting import Loop
 from app.certificate import LiveCertificate
 from app.connections import Clients, Connection
+from app.forwarded import ForwardedHeaders
 from app.main import create_app
 from app.processes import ApiProcesses
 from app.resting import RestingServer
@@ -70,10 +71,15 @@ def _configuration(
         log_config=None,
         log_level="warning",
         access_log=False,
+        interface="asgi3",
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     configuration.load()
+    configuration.loaded_app = ForwardedHeaders(
+        configuration.loaded_app, configuration.forwarded_allow_ips
+    )
     return configuration
 
 

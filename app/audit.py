@@ -85,6 +85,11 @@ class AuditTrail:
             return self._app(scope, receive, send)
         return self._audited(scope, receive, send)
 
+    def ended(self, scope: Scope, status: int) -> None:
+        """Note how a request ended that did not pass through here, if it is one of those."""
+        if _first_part(scope["path"]) in AUDITED:
+            self._audit.add(_deed(scope, status))
+
     async def _audited(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = GONE
 

@@ -1,11 +1,13 @@
 """Every request is somebody's: who may not in, or asks too much, is answered here."""
 
 import ipaddress
+from collections.abc import Awaitable
 
+from fastapi import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.audit import AuditLog, address_of, failed_login
-from app.callers import ANONYMOUS
+from app.callers import ANONYMOUS, Caller
 from app.door import Door
 from app.errors import ApiError, TooManyRequestsError, answer
 from app.tries import Pace, Tries
@@ -26,25 +28,41 @@ class Authentication:
         self._door = door
         self._requests = _bucket(requests_per_second) if requests_per_second else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Identify the caller or answer 401 or 429."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         address, authorization = network_of(address_of(scope)), _authorization(scope)
         try:
-            caller = await self._door.caller(authorization, address)
-            if self._requests is not None and scope["path"] not in UNLIMITED:
-                _take(self._requests, address if caller is ANONYMOUS else caller.name)
+            caller = self._door.known(authorization, address)
+            if caller is None:  # a coroutine of its own: seldom needed, and each costs a little
+                return self._look_first(authorization, address, scope, receive, send)
+            self._let_in(caller, address, scope)
         except ApiError as error:
-            # Neither who has not tried yet nor who may not try: they would fill the log.
-            if self._audit and error.status == 401 and authorization is not None:
-                self._audit.add(failed_login(scope, self._door.claimed(authorization)))
-            refusal = answer(error.status, str(error), error.headers)
-            await refusal(scope, receive, send)
-            return
+            return self._refusal(error, authorization, scope)(scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _look_first(
+        self, authorization: bytes | None, address: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        next_in_line = self._app
+        try:
+            self._let_in(await self._door.caller(authorization, address), address, scope)
+        except ApiError as error:
+            next_in_line = self._refusal(error, authorization, scope)
+        await next_in_line(scope, receive, send)
+
+    def _let_in(self, caller: Caller, address: str, scope: Scope) -> None:
+        """Raises TooManyRequestsError if he asks for too much."""
+        if self._requests is not None and scope["path"] not in UNLIMITED:
+            _take(self._requests, address if caller is ANONYMOUS else caller.name)
         scope.setdefault("state", {})["caller"] = caller
-        await self._app(scope, receive, send)
+
+    def _refusal(self, error: ApiError, authorization: bytes | None, scope: Scope) -> Response:
+        # Neither who has not tried yet nor who may not try: they would fill the log.
+        if self._audit and error.status == 401 and authorization is not None:
+            self._audit.add(failed_login(scope, self._door.claimed(authorization)))
+        return answer(error.status, str(error), error.headers)
 
 
 def _bucket(requests_per_second: float) -> Tries:

@@ -7,6 +7,7 @@ and resolving dependencies would take as long as all the rest, and the longer th
 are.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -15,23 +16,27 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import answer_to
+from app.errors import GONE, answer_to
 from app.strict_json import StrictRequest
 
 JSON = b"application/json"
 QUESTION = re.compile(rb"(?:result_id=([\w-]{1,256})(?:&|$))?(?:wait=(\d{1,4}(?:\.\d{1,6})?))?")
 
 Direct = Callable[[Request], Awaitable[Response | None]]  # None: this is not a plain request
+Ended = Callable[[Scope, int], None]  # is told each plain request and its answer's status
 DirectRoutes = dict[tuple[str, str], Direct]  # (method, path) -> who answers
 
 
 class DirectRouter:
     """ASGI middleware in front of FastAPI."""
 
-    def __init__(self, app: ASGIApp, routes: Mapping[tuple[str, str], Direct]) -> None:
+    def __init__(
+        self, app: ASGIApp, routes: Mapping[tuple[str, str], Direct], ended: Ended
+    ) -> None:
         """A path in ``routes`` that ends with a slash stands for all that are one part longer."""
         self._app = app
         self._routes = routes
+        self._ended = ended
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a plain request, and leave all others to FastAPI, their bodies unread."""
@@ -46,9 +51,13 @@ class DirectRouter:
             response = await direct(request)
         except Exception as error:
             response = await answer_to(request, error)
+        except asyncio.CancelledError:  # this process ends
+            self._ended(scope, GONE)
+            raise
         if response is None:
             await self._app(scope, request.reread, send)
         else:
+            self._ended(scope, response.status_code)
             await response(scope, receive, send)
 
     def _find(self, scope: Scope) -> Direct | None:

@@ -65,6 +65,11 @@ class Door:
             UnauthorizedError: credentials are asked for, and these are none or wrong.
             TooManyTriesError: they were wrong too often: these were not even looked at.
         """
+        known = self.known(authorization, address)
+        return known or await self._verified(authorization or b"", address)
+
+    def known(self, authorization: bytes | None, address: str = "") -> Caller | None:
+        """As :meth:`caller`, but None where a password has to be looked at first."""
         accounts = self._files.accounts
         if accounts.everybody_may:
             return ANONYMOUS
@@ -72,7 +77,7 @@ class Door:
             raise UnauthorizedError
         if accounts is not self._memory.accounts:
             self._memory = _Memory(accounts)
-        return await self._known_or_verified(self._memory, authorization, address)
+        return self._remembered(authorization, address)
 
     def claimed(self, authorization: bytes) -> str:
         """Which user a client says to be, if there is one: it may have sent anything as a name."""
@@ -82,20 +87,25 @@ class Door:
                 return shown.name
         return ""
 
-    async def _known_or_verified(
-        self, memory: _Memory, authorization: bytes, address: str
-    ) -> Caller:
-        digest = blake2b(authorization, key=self._key, digest_size=16).digest()
-        if (known := memory.verified.get(digest)) is not None:
+    def _remembered(self, authorization: bytes, address: str) -> Caller | None:
+        memory = self._memory
+        if (known := memory.verified.get(self._digest(authorization))) is not None:
             # Users are let in from where somebody guesses others' passwords, but not their own:
             # the answer would tell which one is right.
             _wait(memory.tries_as, (address, known.name))
             return known
         shown = credentials(authorization)
-        if isinstance(shown, Bearer):
-            return _holder(memory, shown, address)
-        _wait(memory.tries_as, (address, shown.name))
-        return await self._verified_once(memory, shown, address, digest)
+        return _holder(memory, shown, address) if isinstance(shown, Bearer) else None
+
+    async def _verified(self, authorization: bytes, address: str) -> Caller:
+        shown = credentials(authorization)
+        assert isinstance(shown, Password)
+        _wait(self._memory.tries_as, (address, shown.name))
+        digest = self._digest(authorization)
+        return await self._verified_once(self._memory, shown, address, digest)
+
+    def _digest(self, authorization: bytes) -> bytes:
+        return blake2b(authorization, key=self._key, digest_size=16).digest()
 
     async def _verified_once(
         self, memory: _Memory, shown: Password, address: str, digest: bytes

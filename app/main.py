@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Mapping
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from app.accounts import AccountFiles
 from app.audit import AuditLog, AuditTrail
 from app.auth import Authentication
-from app.direct import DirectRouter, DirectRoutes
+from app.direct import DirectRouter, DirectRoutes, Ended
 from app.door import Door
 from app.errors import JsonErrors, install_error_handlers
 from app.methods import install_allowed_methods
@@ -52,7 +52,7 @@ def create_app(settings: Settings, specs: Mapping[str, TaskSpec]) -> ASGIApp:
     install_allowed_methods(app)
     direct = _add_routes(app, settings, specs)
     _make_all(app)
-    return _surrounded(DirectRouter(JsonErrors(app), direct), settings, Door(accounts), audit)
+    return _surrounded(JsonErrors(app), direct, settings, Door(accounts), audit)
 
 
 def _make_all(app: FastAPI) -> None:
@@ -62,12 +62,21 @@ def _make_all(app: FastAPI) -> None:
         pass
 
 
-def _surrounded(app: ASGIApp, settings: Settings, door: Door, audit: AuditLog | None) -> ASGIApp:
+def _surrounded(
+    app: ASGIApp, direct: DirectRoutes, settings: Settings, door: Door, audit: AuditLog | None
+) -> ASGIApp:
     """What a request passes before it is looked at, from the inside out."""
+    ended: Ended = _unaudited
     if audit is not None:
-        app = AuditTrail(app, audit)
+        app = trail = AuditTrail(app, audit)
+        ended = trail.ended
+    app = DirectRouter(app, direct, ended)
     app = Authentication(app, door, audit, settings.max_requests_per_second)
     return RequestLog(app) if settings.debug else app
+
+
+def _unaudited(_scope: Scope, _status: int) -> None:
+    """There is no audit log."""
 
 
 def _add_routes(app: FastAPI, settings: Settings, specs: Mapping[str, TaskSpec]) -> DirectRoutes:

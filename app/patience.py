@@ -6,22 +6,27 @@ have to wait beside each request. Our connections tell by the request's state in
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
-from fastapi import Request, Response
+from fastapi import Request
+from starlette.requests import ClientDisconnect
 
-from app.errors import GONE
+T = TypeVar("T")
 
 # In a request's state.
 WAITS, HAS_GONE = "patience_waits", "patience_has_gone"
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
-    """The answer of ``work``, which is cancelled when the client disconnects meanwhile."""
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` returns. It is cancelled when the client disconnects meanwhile.
+
+    Raises:
+        ClientDisconnect: the client has gone.
+    """
     state, waiting = request.scope["state"], asyncio.current_task()
     if HAS_GONE in state:
         work.close()
-        return Response(status_code=GONE)  # nobody reads it
+        raise ClientDisconnect
     assert waiting is not None
     state[WAITS] = waiting
     try:
@@ -29,7 +34,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> 
     except asyncio.CancelledError:
         if HAS_GONE not in state or waiting.uncancel():  # somebody else wants us to stop
             raise
-        return Response(status_code=GONE)
+        raise ClientDisconnect from None
     finally:
         del state[WAITS]
 

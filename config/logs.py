@@ -109,9 +109,9 @@ class LineFormatter(logging.Formatter):
         part = record.name.removeprefix("fasttask.")
         fields = record.fields if isinstance(record, Event) else {}
         shown = "".join([f" {name}={_shown(value)}" for name, value in fields.items()])
-        message = record.getMessage().replace("\n", "\\n")
         stamp = iso(int(record.created * 1000))
-        line = f"{stamp} {record.levelname:<7} {part} {message}{shown}"
+        line = f"{stamp} {record.levelname:<7} {part} {record.getMessage()}{shown}"
+        line = line.replace("\n", "\\n")
         if record.exc_info:
             line += "\n    " + self.formatException(record.exc_info).replace("\n", "\n    ")
         return line
@@ -119,5 +119,4 @@ class LineFormatter(logging.Formatter):
 
 def _shown(value: Any) -> str:
     text = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    text = text.replace("\n", "\\n")
     return f'"{text}"' if " " in text or not text else text

@@ -83,20 +83,22 @@ class ChildHandle:
         """How long it has been running its first job; 0 if it has none."""
         return time.monotonic() - self._first_since if self._jobs else 0.0
 
-    async def run(self, job: ClaimedJob) -> Outcome:
-        """Have the child run a job; its outcome, whatever happens to the child."""
+    def run(self, job: ClaimedJob) -> asyncio.Future[Outcome]:
+        """Have the child run a job; what will be its outcome, whatever happens to the child."""
+        outcome: asyncio.Future[Outcome] = self._loop.create_future()
         if self.gone.is_set():
-            return UNSTARTED
+            outcome.set_result(UNSTARTED)
+            return outcome
         ticket = self._tickets.new()
         frame = framed(ticket, job.task.encode(), b"\0", job.data)
-        sent = _Sent(ticket, frame, self._loop.create_future())
+        sent = _Sent(ticket, frame, outcome)
         if not self._jobs:
             self._first_since = time.monotonic()
         self._jobs[job.token] = sent
         if not self._unsent:
             self._loop.call_soon(self._send_all)
         self._unsent.append(sent)
-        return await sent.outcome
+        return outcome
 
     def stop(self, token: str, reason: StopReason) -> None:
         """End the job with this token: take it back, or kill the child that runs it."""

@@ -90,7 +90,9 @@ def _run_endpoint(task: str) -> Callable[..., Any]:
     async def run(params: BaseModel, request: Request, key: IdempotencyKey = None) -> Response:
         """Run the task and wait for its result."""
         job = await _order(request, task, params, key)
-        return await unless_gone(request, _run(request, job))
+        view = await unless_gone(request, jobs_of(request).run(job))
+        note(request, view.id, view.state)
+        return job_response(view)
 
     return run
 
@@ -121,17 +123,7 @@ async def check_job(request: Request, job_id: str, wait: float, task: str = "") 
         return job_response(view)
     if not wait:  # to listen for its end and for the client's costs a lot more
         return job_response(await jobs.look(job_id, caller, task))
-    return await unless_gone(request, _check(request, job_id, wait, task))
-
-
-async def _check(request: Request, job_id: str, wait: float, task: str) -> Response:
-    return job_response(await jobs_of(request).check(job_id, caller_of(request), wait, task))
-
-
-async def _run(request: Request, job: NewJob) -> Response:
-    view = await jobs_of(request).run(job)
-    note(request, view.id, view.state)
-    return job_response(view)
+    return job_response(await unless_gone(request, jobs.check(job_id, caller, wait, task)))
 
 
 async def _order(request: Request, task: str, params: BaseModel, key: str | None) -> NewJob:

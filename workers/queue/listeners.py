@@ -5,13 +5,12 @@ reconnect says so, and everybody looks for himself now and then.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -110,26 +109,38 @@ class Subscription:
 
 
 class AwaitedEnd:
-    """The end of one job, which somebody waits for."""
+    """The end of one job, which somebody waits for within a block."""
 
-    def __init__(self) -> None:
-        self._news = asyncio.Event()
-        self._view: JobView | None = None
+    def __init__(self, job_id: str, waiting: "dict[str, set[AwaitedEnd]]") -> None:
+        """``waiting`` are all that are waited for, this one as well while the block lasts."""
+        self._job_id = job_id
+        self._waiting = waiting
+        self._loop = asyncio.get_running_loop()
+        self._news: asyncio.Future[JobView | None] = self._loop.create_future()
+
+    def __enter__(self) -> Self:
+        self._waiting.setdefault(self._job_id, set()).add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        waiting = self._waiting[self._job_id]
+        waiting.discard(self)
+        if not waiting:
+            del self._waiting[self._job_id]
 
     async def within(self, seconds: float) -> JobView | None:
         """The job as it ended; None if that was not told, or there was no news in this time."""
-        alarm = asyncio.get_running_loop().call_later(seconds, self._news.set)
+        alarm = self._loop.call_later(seconds, self.tell, None)
         try:
-            await self._news.wait()
+            return await self._news
         finally:
             alarm.cancel()
-        self._news.clear()
-        return self._view
+            self._news = self._loop.create_future()
 
     def tell(self, view: JobView | None) -> None:
         """It has ended, as ``view`` if that is known, or may have ended."""
-        self._view = view
-        self._news.set()
+        if not self._news.done():
+            self._news.set_result(view)
 
 
 class EndOfJobs:
@@ -144,18 +155,9 @@ class EndOfJobs:
         """Run for as long as the gateway does."""
         await self._subscription.listen(self._heard)
 
-    @contextlib.contextmanager
-    def of(self, job_id: str) -> Iterator[AwaitedEnd]:
-        """The end of a job, to be waited for; forgotten when the block is left."""
-        end = AwaitedEnd()
-        self._waiting.setdefault(job_id, set()).add(end)
-        try:
-            yield end
-        finally:
-            waiting = self._waiting[job_id]
-            waiting.discard(end)
-            if not waiting:
-                del self._waiting[job_id]
+    def of(self, job_id: str) -> AwaitedEnd:
+        """The end of a job, to be waited for in a block."""
+        return AwaitedEnd(job_id, self._waiting)
 
     def _heard(self, message: bytes | None) -> None:
         if message is None:
@@ -169,7 +171,8 @@ class EndOfJobs:
 
 def _end_of(message: bytes) -> tuple[str, JobView | None]:
     """Which job a message is about, and how it ended if it says so."""
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+    try:
         view = final_view(message)
-        return view.id, view
-    return message.decode(errors="replace"), None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return message.decode(errors="replace"), None
+    return view.id, view

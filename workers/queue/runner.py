@@ -11,7 +11,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ class ScriptRunner:
         """How long the server has been answering; infinite if it always did."""
         return time.monotonic() - self._out_of_reach_at
 
-    async def call(self, script: Script | Plain, *arguments: Argument) -> Any:
+    def call(self, script: Script | Plain, *arguments: Argument) -> Coroutine[Any, Any, Any]:
         """Run a script, or a plain command, and return its answer.
 
         Raises:
@@ -89,7 +89,7 @@ class ScriptRunner:
             QueueFullError: the server takes no writes.
             QueueError: the server refused the call for another reason, or it cannot be sent.
         """
-        return await self._heard(self._asked(script, arguments))
+        return self._heard(self._asked(script, arguments))
 
     async def call_after(
         self, waits: Plain, what: Sequence[Argument], patience: float, script: Script,

@@ -241,7 +241,7 @@ async def test_the_end_of_a_job_wakes_only_who_waits_for_it(
     with ends.of("one") as one, ends.of("two") as two, ends.of("one") as also_one:
         ended = (await broker.revoke("one")).view
         assert await asyncio.gather(one.within(5), also_one.within(5)) == [ended, ended]
-        assert not two._news.is_set()
+        assert not two._news.done()
     assert ends._waiting == {}
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)

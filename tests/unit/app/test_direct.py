@@ -1,5 +1,6 @@
 """Plain requests are answered directly; all others reach FastAPI as they came."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -43,8 +44,17 @@ def with_length(body: bytes, *headers: tuple[bytes, bytes]) -> list[tuple[bytes,
     return [(b"content-length", b"%d" % len(body)), *headers]
 
 
+ended: list[int] = []  # the statuses that the router has told
+
+
+@pytest.fixture(autouse=True)
+def nothing_has_ended() -> None:
+    ended.clear()
+
+
 async def answer(path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> str:
-    router = DirectRouter(fastapi, {("POST", "/run/it"): direct, ("POST", "/by/"): direct})
+    routes = {("POST", "/run/it"): direct, ("POST", "/by/"): direct}
+    router = DirectRouter(fastapi, routes, lambda _scope, status: ended.append(status))
     pieces: list[Message] = [
         {"type": "http.request", "body": body[:5], "more_body": True},
         {"type": "http.request", "body": body[5:], "more_body": False},
@@ -68,6 +78,7 @@ async def answer(path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> 
 async def test_a_plain_request_is_answered_directly(path: str, kind: bytes) -> None:
     headers = with_length(ONE, (b"content-type", kind))
     assert await answer(path, ONE, headers) == "direct 1"
+    assert ended == [200]
 
 
 @pytest.mark.parametrize("path", ["/run/it/", "/run/other", "/by/a/b", "/by", "/"])
@@ -93,6 +104,7 @@ async def test_what_is_unusual_reaches_fastapi_whole(
 ) -> None:
     answered = await answer("/run/it", body, with_length(body, *headers))
     assert answered == f"fastapi {body.decode()}"
+    assert ended == []
 
 
 @pytest.mark.parametrize("length", [[], [(b"content-length", b"41")], [(b"content-length", b"x")]])
@@ -107,6 +119,30 @@ async def test_what_goes_wrong_is_answered_as_fastapi_would() -> None:
     assert await answer("/run/it", ONE, headers) == (
         '{"detail":"the queue server does not answer; try again later"}'
     )
+    assert ended == [503]
+
+
+async def test_that_a_request_was_cut_short_is_told_too() -> None:
+    begun = asyncio.Event()
+
+    async def lasting(_request: Request) -> Response:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def nothing(*_: Any) -> Any:
+        raise AssertionError
+
+    routes = {("GET", "/"): lasting}
+    router = DirectRouter(fastapi, routes, lambda _scope, status: ended.append(status))
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    answering = asyncio.ensure_future(router(scope, nothing, nothing))
+    await begun.wait()
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+
+    assert ended == [499]
 
 
 @pytest.mark.parametrize(
