@@ -22,7 +22,8 @@ from app.strict_json import StrictRequest
 JSON = b"application/json"
 QUESTION = re.compile(rb"(?:result_id=([\w-]{1,256})(?:&|$))?(?:wait=(\d{1,4}(?:\.\d{1,6})?))?")
 
-Direct = Callable[[Request], Awaitable[Response | None]]  # None: this is not a plain request
+# Reads a request, and gives what will answer it; None: this is not a plain one.
+Direct = Callable[[Request], Awaitable[Awaitable[Response] | None]]
 Ended = Callable[[Scope, int], None]  # is told each plain request and its answer's status
 DirectRoutes = dict[tuple[str, str], Direct]  # (method, path) -> who answers
 
@@ -48,7 +49,8 @@ class DirectRouter:
     async def _answer(self, direct: Direct, scope: Scope, receive: Receive, send: Send) -> None:
         request = _Rereadable(scope, receive)
         try:
-            response = await direct(request)
+            answering = await direct(request)
+            response = await answering if answering is not None else None
         except Exception as error:
             response = await answer_to(request, error)
         except asyncio.CancelledError:  # this process ends

@@ -1,5 +1,6 @@
 """`GET /check/{id}`: a job by its id alone."""
 
+from collections.abc import Awaitable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -31,13 +32,13 @@ async def check(
     return await check_job(request, job_id, wait)
 
 
-async def _check_directly(request: Request) -> Response | None:
+async def _check_directly(request: Request) -> Awaitable[Response] | None:
     job_id = request.scope["path"].rpartition("/")[2]
     question = read_question(request, LONGEST_WAIT)
     if question is None or not 0 < len(job_id) <= LONGEST_ID:
         return None
     result_id, wait = question
-    return await check_job(request, job_id, wait) if result_id is None else None
+    return check_job(request, job_id, wait) if result_id is None else None
 
 
 DIRECT: DirectRoutes = {("GET", "/check/"): _check_directly}

@@ -67,21 +67,21 @@ def task_router(spec: TaskSpec, settings: Settings) -> tuple[APIRouter, DirectRo
 def _direct_order(
     task: str, model: type[BaseModel], endpoint: Endpoint, settings: Settings
 ) -> Direct:
-    async def direct(request: Request) -> Response | None:
+    async def direct(request: Request) -> Awaitable[Response] | None:
         if not caller_of(request).may_run(task):
             return None
         params = await read_params(request, model, settings.max_body_bytes)
-        return await endpoint(params, request) if params is not None else None
+        return endpoint(params, request) if params is not None else None
 
     return direct
 
 
 def _direct_check(task: str, endpoint: Endpoint) -> Direct:
-    async def direct(request: Request) -> Response | None:
+    async def direct(request: Request) -> Awaitable[Response] | None:
         job_id, wait = read_question(request, LONGEST_WAIT) or (None, 0.0)
         if job_id is None or not caller_of(request).may_run(task):
             return None
-        return await endpoint(request, job_id, wait)
+        return endpoint(request, job_id, wait)
 
     return direct
 
@@ -127,11 +127,14 @@ async def check_job(request: Request, job_id: str, wait: float, task: str = "") 
 
 
 async def _order(request: Request, task: str, params: BaseModel, key: str | None) -> NewJob:
-    body = params.model_dump_json(by_alias=False, exclude_computed_fields=True)
+    # The model's own method makes text of these bytes, which are to be bytes again.
+    body = params.__pydantic_serializer__.to_json(
+        params, by_alias=False, exclude_computed_fields=True
+    )
     user = caller_of(request).name
     once = idempotency(user, task, key, await request.json()) if key is not None else None
     places = getattr(params, CONCURRENCY_FIELD)
-    return jobs_of(request).order(task, body.encode(), user, places, once)
+    return jobs_of(request).order(task, body, user, places, once)
 
 
 def _taking(params: type[BaseModel], endpoint: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,15 +81,15 @@ class ScriptRunner:
         """How long the server has been answering; infinite if it always did."""
         return time.monotonic() - self._out_of_reach_at
 
-    def call(self, script: Script | Plain, *arguments: Argument) -> Coroutine[Any, Any, Any]:
-        """Run a script, or a plain command, and return its answer.
+    def call(self, script: Script | Plain, *arguments: Argument) -> asyncio.Future[Any]:
+        """Run a script, or a plain command; its answer.
 
         Raises:
             QueueUnavailableError: no answer in time; the script may or may not have run.
             QueueFullError: the server takes no writes.
             QueueError: the server refused the call for another reason, or it cannot be sent.
         """
-        return self._heard(self._asked(script, arguments))
+        return self._asked(script, arguments)
 
     async def call_after(
         self, waits: Plain, what: Sequence[Argument], patience: float, script: Script,
@@ -104,18 +104,11 @@ class ScriptRunner:
         answer = self._asked(script, arguments, patience)
         both = await asyncio.gather(waited, answer, return_exceptions=True)
         why = both[0] if isinstance(both[0], QueueError) else None
-        return why, await self._heard(answer)
+        return why, await answer
 
     def break_off(self) -> None:
         """Have nobody wait for what is under way; it may or may not be carried out."""
         self._wire.break_off()
-
-    async def _heard(self, reply: asyncio.Future[Any]) -> Any:
-        try:
-            return await reply
-        except QueueUnavailableError:
-            self._out_of_reach_at = time.monotonic()
-            raise
 
     def _asked(
         self, script: Script | Plain, arguments: Sequence[Argument], patience: float = 0.0
@@ -148,9 +141,8 @@ class ScriptRunner:
             async with patient_twin(self._redis, call.size) as twin:
                 await self._send([call], Wire(twin, None))
         except TimeoutError as error:
-            _settle(
-                call, QueueUnavailableError(f"{call.script.name}: {call.size} bytes: {error!r}")
-            )
+            text = f"{call.script.name}: {call.size} bytes: {error!r}"
+            self._settle(call, QueueUnavailableError(text))
 
     async def _send_all(self) -> None:
         try:
@@ -183,7 +175,8 @@ class ScriptRunner:
                 if call.deadline > now:
                     coming.append(call.deadline)
                     break
-                _give_up(call)
+                text = f"{call.script.name}: no answer within {ANSWER_TIMEOUT} s"
+                self._settle(call, QueueUnavailableError(text))
         if coming:
             self._watch_in(min(coming) - now)
 
@@ -215,7 +208,23 @@ class ScriptRunner:
             self._is_answering = False
             replies = [error] * len(bundles)
         for bundle, reply in zip(bundles, replies, strict=True):
-            _settle_all(bundle, reply)
+            self._settle_all(bundle, reply)
+
+    def _settle_all(self, bundle: _Bundle, reply: Any) -> None:
+        many = bundle[0].script.one_takes and isinstance(reply, list)
+        for call, answer in zip(bundle, reply if many else [reply] * len(bundle), strict=True):
+            self._settle(call, answer)
+
+    def _settle(self, call: _Call, reply: Any) -> None:
+        if call.reply.done():  # the caller went away
+            return
+        if not isinstance(reply, Exception):
+            call.reply.set_result(reply)
+            return
+        error = reply if isinstance(reply, QueueError) else translated(reply, call.script.name)
+        if isinstance(error, QueueUnavailableError):
+            self._out_of_reach_at = time.monotonic()
+        call.reply.set_exception(error)
 
 
 async def _load_and_repeat(bundles: list[_Bundle], replies: list[Any], wire: Wire) -> list[Any]:
@@ -252,28 +261,6 @@ def _bundled(calls: Iterable[_Call]) -> list[_Bundle]:
             growing[call.script.name] = bundle
         bundle.append(call)
     return bundles
-
-
-def _give_up(call: _Call) -> None:
-    text = f"{call.script.name}: no answer within {ANSWER_TIMEOUT} s"
-    _settle(call, QueueUnavailableError(text))
-
-
-def _settle_all(bundle: _Bundle, reply: Any) -> None:
-    many = bundle[0].script.one_takes and isinstance(reply, list)
-    for call, answer in zip(bundle, reply if many else [reply] * len(bundle), strict=True):
-        _settle(call, answer)
-
-
-def _settle(call: _Call, reply: Any) -> None:
-    if call.reply.done():  # the caller went away
-        return
-    if isinstance(reply, QueueError):
-        call.reply.set_exception(reply)
-    elif isinstance(reply, Exception):
-        call.reply.set_exception(translated(reply, call.script.name))
-    else:
-        call.reply.set_result(reply)
 
 
 def translated(error: Exception, doing: str) -> QueueError:

@@ -1,6 +1,7 @@
 """Plain requests are answered directly; all others reach FastAPI as they came."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -33,11 +34,15 @@ async def fastapi(scope: Scope, receive: Receive, send: Send) -> None:
     await Response(b"fastapi " + await Request(scope, receive).body())(scope, receive, send)
 
 
-async def direct(request: Request) -> Response | None:
+async def direct(request: Request) -> Awaitable[Response] | None:
     params = await read_params(request, Params, MOST_BYTES)
+    return endpoint(request, params) if isinstance(params, Params) else None
+
+
+async def endpoint(request: Request, params: Params) -> Response:
     if "x-fail" in request.headers:
         raise QueueUnavailableError("away")
-    return Response(f"direct {params.number}") if isinstance(params, Params) else None
+    return Response(f"direct {params.number}")
 
 
 def with_length(body: bytes, *headers: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
@@ -125,7 +130,7 @@ async def test_what_goes_wrong_is_answered_as_fastapi_would() -> None:
 async def test_that_a_request_was_cut_short_is_told_too() -> None:
     begun = asyncio.Event()
 
-    async def lasting(_request: Request) -> Response:
+    async def lasting(_request: Request) -> Awaitable[Response]:
         begun.set()
         await asyncio.Event().wait()
         raise AssertionError
