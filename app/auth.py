@@ -35,7 +35,7 @@ class Authentication:
         address, authorization = network_of(address_of(scope)), _authorization(scope)
         try:
             caller = self._door.known(authorization, address)
-            if caller is None:  # a coroutine of its own: seldom needed, and each costs a little
+            if caller is None:
                 return self._look_first(authorization, address, scope, receive, send)
             self._let_in(caller, address, scope)
         except ApiError as error:

@@ -69,7 +69,10 @@ class Door:
         return known or await self._verified(authorization or b"", address)
 
     def known(self, authorization: bytes | None, address: str = "") -> Caller | None:
-        """As :meth:`caller`, but None where a password has to be looked at first."""
+        """As :meth:`caller`, but None where a password has to be looked at first.
+
+        Most requests are answered at once so: a coroutine costs each of their steps a little.
+        """
         accounts = self._files.accounts
         if accounts.everybody_may:
             return ANONYMOUS

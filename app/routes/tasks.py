@@ -127,14 +127,11 @@ async def check_job(request: Request, job_id: str, wait: float, task: str = "") 
 
 
 async def _order(request: Request, task: str, params: BaseModel, key: str | None) -> NewJob:
-    # The model's own method makes text of these bytes, which are to be bytes again.
-    body = params.__pydantic_serializer__.to_json(
-        params, by_alias=False, exclude_computed_fields=True
-    )
+    body = params.model_dump_json(by_alias=False, exclude_computed_fields=True)
     user = caller_of(request).name
     once = idempotency(user, task, key, await request.json()) if key is not None else None
     places = getattr(params, CONCURRENCY_FIELD)
-    return jobs_of(request).order(task, body, user, places, once)
+    return jobs_of(request).order(task, body.encode(), user, places, once)
 
 
 def _taking(params: type[BaseModel], endpoint: Callable[..., Any]) -> Callable[..., Any]:
