@@ -81,16 +81,16 @@ class AuditTrail:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass everything on, and note what was done and how it ended."""
-        if scope["type"] != "http" or _first_part(scope["path"]) not in AUDITED:
+        if scope["type"] != "http":
             return self._app(scope, receive, send)
-        return self._audited(scope, receive, send)
+        return self._watched(scope, receive, send)
 
     def ended(self, scope: Scope, status: int) -> None:
-        """Note how a request ended that did not pass through here, if it is one of those."""
+        """Note how a request ended, which need not have passed through here, if it is audited."""
         if _first_part(scope["path"]) in AUDITED:
             self._audit.add(_deed(scope, status))
 
-    async def _audited(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = GONE
 
         def said(message: Message) -> Awaitable[None]:
@@ -105,7 +105,7 @@ class AuditTrail:
             status = FAILED
             raise
         finally:
-            self._audit.add(_deed(scope, status))
+            self.ended(scope, status)
 
 
 def note(request: Request, about: str, outcome: str = "", sha256: str = "") -> None:

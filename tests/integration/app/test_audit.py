@@ -132,3 +132,15 @@ def test_it_can_be_switched_off(own_cluster: Cluster) -> None:
     gateway.stop()
 
     assert not list(own_cluster.folder.rglob("audit.log*"))
+
+
+def test_a_proxy_on_this_machine_tells_whom_a_request_comes_from(own_cluster: Cluster) -> None:
+    gateway = own_cluster.add_gateway()
+    own_cluster.wait_ready()
+    with gateway.client() as client:
+        client.post("/create/add", json={"a": 1}, headers={"X-Forwarded-For": "192.0.2.7"})
+        client.post("/create/add", json={"a": 1})
+    gateway.stop()
+
+    deeds = map(json.loads, (own_cluster.folder / AUDIT).read_text().splitlines())
+    assert [deed["from"] for deed in deeds] == ["192.0.2.7", "127.0.0.1"]
