@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,26 +32,21 @@ def configure_logging(*, debug: bool) -> None:
 
 def event(log: logging.Logger, level: int, name: str, /, **fields: Any) -> None:
     """Log that ``name`` happened; ``job`` and ``task`` come first among the fields."""
-    if log.isEnabledFor(level):
+    if not log.isEnabledFor(level):
+        return
+    gathering = _only_handler()
+    if gathering is None:
         log.handle(Event(log.name, level, name, fields))
+    else:
+        gathering.add(_line(time.time(), level, log.name, name + _all_shown(fields)), level)
 
 
 class Event(logging.LogRecord):
-    """What happened, without what no line of ours shows.
-
-    The library's way to a record looks for the caller, its file and its thread, which takes about
-    as long as all else about a line.
-    """
+    """What happened, for handlers that are not ours."""
 
     def __init__(self, log: str, level: int, what: str, fields: Mapping[str, Any]) -> None:
-        self.__dict__ = _BLANK.copy()  # to update it would take twice as long
-        self.name, self.msg = log, what
-        self.levelno, self.levelname = level, logging.getLevelName(level)
-        self.created = time.time()
+        super().__init__(log, level, "", 0, what, None, None)
         self.fields = fields
-
-
-_BLANK = logging.LogRecord("", logging.NOTSET, "", 0, "", None, None).__dict__
 
 
 class GatheringHandler(logging.Handler):
@@ -62,33 +58,36 @@ class GatheringHandler(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque()
         self._there_are_some = threading.Event()
         self._writer: threading.Thread | None = None
         os.register_at_fork(after_in_child=self._begin_anew)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Part of logging.Handler; called with its lock held."""
-        self._lines.append(self.format(record) + "\n")
-        if record.levelno >= logging.WARNING or len(self._lines) >= MOST_GATHERED:
+    def add(self, line: str, level: int) -> None:
+        """Have a line written."""
+        self._lines.append(line + "\n")
+        if level >= logging.WARNING or len(self._lines) >= MOST_GATHERED:
             self.flush()
         elif not self._there_are_some.is_set():
             self._there_are_some.set()
             self._writer = self._writer or self._start_writer()
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Part of logging.Handler."""
+        self.add(self.format(record), record.levelno)
+
     def flush(self) -> None:
         """Write what there is."""
         self.acquire()
         try:
-            lines, self._lines = self._lines, []
-            sys.stderr.write("".join(lines))
+            sys.stderr.write("".join([self._lines.popleft() for _ in range(len(self._lines))]))
             sys.stderr.flush()
         finally:
             self.release()
 
     def _begin_anew(self) -> None:
         """In a fork: the thread is not there, and what was gathered is the other's to write."""
-        self._lines, self._there_are_some, self._writer = [], threading.Event(), None
+        self._lines, self._there_are_some, self._writer = deque(), threading.Event(), None
 
     def _start_writer(self) -> threading.Thread:
         writer = threading.Thread(target=self._write_soon, name="log", daemon=True)
@@ -102,19 +101,32 @@ class GatheringHandler(logging.Handler):
             self.flush()
 
 
+def _only_handler() -> GatheringHandler | None:
+    """Ours, if nobody else listens: the library's way to it takes as long as all else."""
+    handlers = logging.root.handlers
+    if len(handlers) == 1 and isinstance(handlers[0], GatheringHandler):
+        return handlers[0]
+    return None
+
+
 class LineFormatter(logging.Formatter):
     """One line a record; a traceback follows as indented lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        part = record.name.removeprefix("fasttask.")
-        fields = record.fields if isinstance(record, Event) else {}
-        shown = "".join([f" {name}={_shown(value)}" for name, value in fields.items()])
-        stamp = iso(int(record.created * 1000))
-        line = f"{stamp} {record.levelname:<7} {part} {record.getMessage()}{shown}"
-        line = line.replace("\n", "\\n")
+        shown = _all_shown(record.fields) if isinstance(record, Event) else ""
+        line = _line(record.created, record.levelno, record.name, record.getMessage() + shown)
         if record.exc_info:
             line += "\n    " + self.formatException(record.exc_info).replace("\n", "\n    ")
         return line
+
+
+def _line(at: float, level: int, log: str, text: str) -> str:
+    part, level_name = log.removeprefix("fasttask."), logging.getLevelName(level)
+    return f"{iso(int(at * 1000))} {level_name:<7} {part} {text}".replace("\n", "\\n")
+
+
+def _all_shown(fields: Mapping[str, Any]) -> str:
+    return "".join([f" {name}={_shown(value)}" for name, value in fields.items()])
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workers.frames import CHUNK, FrameBuffer, framed
-from workers.outcome import Ending, Outcome, StopReason, outcome_of_text
+from workers.outcome import ENDINGS, Ending, Outcome, StopReason, outcome_of_text
 from workers.queue.records import ClaimedJob
 from workers.tickets import Tickets
 
@@ -186,7 +186,7 @@ class ChildHandle:
                 self._loop.remove_reader(self._connection.fileno())
                 return
             for frame in self._buffer.feed(chunk):
-                self._answered(Outcome(Ending(frame[:1]), frame[1:]))
+                self._answered(Outcome(ENDINGS[frame[:1]], frame[1:]))
             if len(chunk) < CHUNK:  # that was all; if not, the loop calls again
                 return
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from config.logs import event
@@ -14,20 +15,39 @@ from workers.retries import until_it_works
 
 log = logging.getLogger("fasttask.worker")
 
+# Outcomes that may wait to be handed in while more jobs are taken: over a slow link claims would
+# else get ahead of them, until the leases of all that is held take too long to renew.
+MOST_WAITING = 64
+
 
 class Reporter:
     """Hands in outcomes. While the queue server is away they wait, in memory and on disk."""
 
-    def __init__(self, broker: Broker, outbox: Outbox) -> None:
+    def __init__(
+        self, broker: Broker, outbox: Outbox, caught_up: Callable[[], None] = lambda: None
+    ) -> None:
+        """``caught_up`` is called when it is not behind any more."""
         self._broker = broker
         self._outbox = outbox
+        self._caught_up = caught_up
+        self._waiting = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so many outcomes wait that no more jobs should be taken."""
+        return self._waiting >= MOST_WAITING
 
     async def report(self, job: ClaimedJob, outcome: Outcome, seconds: float) -> None:
         """Hand in an outcome, however long that takes. ``seconds`` is how long the job ran."""
+        self._waiting += 1
         try:
-            verdict = await self._hand_in(job, outcome)
+            verdict = await self._handed_in(job, outcome)
         except QueueUnavailableError:
             verdict = await self._insist(job, outcome)
+        finally:
+            self._waiting -= 1
+            if self._waiting == MOST_WAITING - 1:
+                self._caught_up()
         _log_end(job, outcome, verdict, seconds)
 
     async def replay(self) -> int:
@@ -38,7 +58,7 @@ class Reporter:
         """
         number = 0
         for job, outcome in self._outbox.kept():
-            verdict = await self._hand_in(job, outcome)
+            verdict = await self._handed_in(job, outcome)
             event(log, logging.INFO, "outcome_replayed", job=job.id, task=job.task, verdict=verdict)
             self._outbox.forget(job)
             number += 1
@@ -51,7 +71,7 @@ class Reporter:
         async def keep_and_hand_in() -> Verdict | None:
             nonlocal kept
             kept = kept or await self._keep(job, outcome)
-            return await self._hand_in(job, outcome)
+            return await self._handed_in(job, outcome)
 
         tell = partial(event, log, logging.WARNING, "outcome_waits", job=job.id, task=job.task)
         verdict = await until_it_works(keep_and_hand_in, QueueUnavailableError, tell)
@@ -68,23 +88,27 @@ class Reporter:
             return False
         return True
 
-    async def _hand_in(self, job: ClaimedJob, outcome: Outcome) -> Verdict | None:
-        """Tell the queue how an attempt ended; None if there is nothing to tell."""
+    def _handed_in(self, job: ClaimedJob, outcome: Outcome) -> Awaitable[Verdict | None]:
+        """Tell the queue how an attempt ended; None will be if there is nothing to tell."""
         match outcome.ending:
             case Ending.SUCCESS:
-                return await self._broker.finish(job, State.SUCCESS, outcome.result)
+                return self._broker.finish(job, State.SUCCESS, outcome.result)
             case Ending.UNSTARTED:
-                return await self._broker.release(job, begun=False)
+                return self._broker.release(job, begun=False)
             case Ending.CRASHED:
-                return await self._broker.release(job, crash=outcome.text)
+                return self._broker.release(job, crash=outcome.text)
             case Ending.KILLED if outcome.reason is StopReason.SHUTDOWN:
-                return await self._broker.release(job)
+                return self._broker.release(job)
             case Ending.KILLED if outcome.reason is StopReason.LEASE_LOST:
-                return None
+                return _nothing()
             case Ending.KILLED if outcome.reason is StopReason.REVOKED:
-                return await self._broker.finish(job, State.REVOKED, outcome.result)
+                return self._broker.finish(job, State.REVOKED, outcome.result)
         readable = outcome.ending is not Ending.UNREADABLE
-        return await self._broker.finish(job, State.FAILURE, outcome.result, readable=readable)
+        return self._broker.finish(job, State.FAILURE, outcome.result, readable=readable)
+
+
+async def _nothing() -> None:
+    """Another attempt has taken over, and tells the queue."""
 
 
 def _log_end(job: ClaimedJob, outcome: Outcome, verdict: Verdict | None, seconds: float) -> None:

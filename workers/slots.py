@@ -71,14 +71,16 @@ class Slot:
         self._child.on_answer = on_answer
         self._jobs_done = 0
 
-    async def run(self, job: ClaimedJob) -> Outcome:
-        """Run a job within the time limit; its outcome, whatever happens to the child."""
-        if self._child is None:
-            return UNSTARTED
+    def run(self, job: ClaimedJob) -> asyncio.Future[Outcome]:
+        """Run a job within the time limit; what will be its outcome, whatever happens to the child.
+
+        The slot has had one before.
+        """
+        assert self._child is not None
         self._jobs_done += 1
         if self._alarm is None:
             self._set_alarm(self._time_limit)
-        return await self._child.run(job)
+        return self._child.run(job)
 
     def stop(self, token: str, reason: StopReason) -> None:
         """End the job with this token, if it is in here."""
@@ -168,7 +170,7 @@ class SlotPool:
 
     async def run(self, job: ClaimedJob) -> Outcome:
         """Run a job at the place that was promised for it."""
-        slot = await self._emptiest()
+        slot = self._emptiest() or await self._awaited_place()
         self._promised -= 1
         if slot is None:
             return UNSTARTED
@@ -219,11 +221,13 @@ class SlotPool:
         room = sum(max(0, number - slot.outstanding) for slot, number in places.items())
         return room - self._promised
 
-    async def _emptiest(self) -> Slot | None:
-        """Where the next job goes; None if it would have to wait behind a long one."""
+    def _emptiest(self) -> Slot | None:
+        """Where the next job goes, as nearly always where jobs are short; None if it is full."""
         slot = min(self._slots, key=BY_LOAD)
-        if slot.outstanding < self._most_in(slot):  # as nearly always where jobs are short
-            return slot
+        return slot if slot.outstanding < self._most_in(slot) else None
+
+    async def _awaited_place(self) -> Slot | None:
+        """Where the next job goes; None if it would have to wait behind a long one."""
         while not (places := self._places()):  # the child died meanwhile, or its job runs on
             if any(map(self._runs_on, self._slots)):
                 return None

@@ -45,9 +45,6 @@ log = logging.getLogger("fasttask.worker")
 
 POLL_SECONDS = 1.0  # how long an idle worker trusts that it is woken up
 MOST_CLAIMED = 32  # jobs at once: their data has to cross a slow link in the time of an answer
-# Outcomes that may wait to be handed in while more jobs are taken: over a slow link claims would
-# else get ahead of them, until the leases of all that is held take too long to renew.
-MOST_UNREPORTED = 64
 PRESENCE_SECONDS = 1.0  # how soon its presence shows what it has begun to run
 PRESENCE_BEATS = 3  # heartbeats that a presence outlasts
 STUCK_SECONDS = 60.0  # how long a worker with free slots may go without trying to claim
@@ -90,9 +87,9 @@ class Worker(arq.Worker):
             self.name, socket.gethostname(), settings.worker_concurrency, settings.loaded_tasks
         )
         self._leases = Leases(self.broker, self._slots, settings)
-        self._reporter = Reporter(self.broker, Outbox(settings.fasttask_files_dir / "outcomes"))
+        outbox = Outbox(settings.fasttask_files_dir / "outcomes")
+        self._reporter = Reporter(self.broker, outbox, self._caught_up)
         self._active: dict[str, ActiveJob] = {}
-        self._unreported = 0
         self._stopping = asyncio.Event()
         self._tried_to_claim = time.monotonic()
         self._nonce = secrets.token_hex(4)
@@ -206,7 +203,7 @@ class Worker(arq.Worker):
         delays, patience = reconnect_delays(), 0.0
         while not self._stopping.is_set():
             self._slots.freed.clear()
-            if not self._slots.wants_jobs or self._is_behind:
+            if not self._slots.wants_jobs or self._reporter.is_behind:
                 # Waited for by itself, so that the claim crosses the link together with the outcome
                 # of the job that freed the slot; a stop frees it as well.
                 await self._slots.freed.wait()
@@ -223,10 +220,10 @@ class Worker(arq.Worker):
                 event(log, logging.WARNING, "cannot_claim", why=error)
                 await first_of(asyncio.sleep(next(delays)), self._stopping.wait())
 
-    @property
-    def _is_behind(self) -> bool:
-        """Whether so many outcomes wait that no more jobs should be taken."""
-        return self._unreported >= MOST_UNREPORTED
+    def _caught_up(self) -> None:
+        """No more outcomes wait than should."""
+        self._tried_to_claim = time.monotonic()  # as well as it could
+        self._slots.freed.set()
 
     async def _claim(self, patience: float) -> bool:
         """Claim jobs and start them; whether there were as many as wanted."""
@@ -269,7 +266,7 @@ class Worker(arq.Worker):
         while True:
             await asyncio.sleep(STUCK_SECONDS / 3)
             silent = time.monotonic() - self._tried_to_claim
-            may_claim = self._slots.free > 0 and not self._is_behind
+            may_claim = self._slots.free > 0 and not self._reporter.is_behind
             if may_claim and silent > STUCK_SECONDS and not self._stopping.is_set():
                 raise StuckError(f"slots are free, but nothing was claimed for {silent:.0f} s")
 
@@ -282,23 +279,12 @@ class Worker(arq.Worker):
         try:
             outcome = await self.functions[job.task].coroutine(self.ctx, job)
             self._count(outcome)
-            await self._report(job, outcome, time.monotonic() - began)
+            await self._reporter.report(job, outcome, time.monotonic() - began)
         except Exception:
             # Its lease runs out now, and whoever claims it next counts a crash.
             log.exception("job_abandoned job=%s task=%s", job.id, job.task)
         finally:
             del self._leases.held[job.token], self._active[job.token], self.tasks[job.token]
-
-    async def _report(self, job: ClaimedJob, outcome: Outcome, seconds: float) -> None:
-        self._unreported += 1
-        try:
-            await self._reporter.report(job, outcome, seconds)
-        finally:
-            was_behind = self._is_behind
-            self._unreported -= 1
-            if was_behind and not self._is_behind:
-                self._tried_to_claim = time.monotonic()  # as well as it could
-                self._slots.freed.set()
 
     async def _run_in_slot(self, _ctx: dict[Any, Any], job: ClaimedJob) -> Outcome:
         """What arq's registry holds for each task."""

@@ -19,6 +19,7 @@ from workers.queue.errors import (
 )
 from workers.queue.records import (
     NOT_ONCE,
+    VERDICTS,
     Buried,
     Claim,
     ClaimedJob,
@@ -287,7 +288,7 @@ class Broker:
             scripts.FINISH, job.id, job.task, job.token, state, result, self._result_ttl_ms,
             job.concurrency_key, "1" if readable else "0",
         )  # fmt: skip
-        return Verdict(reply.decode())
+        return VERDICTS[reply]
 
     async def release(
         self, job: ClaimedJob, *, delay: float = 0.0, crash: str | None = None, begun: bool = True
@@ -303,7 +304,7 @@ class Broker:
             0 if crash is None else CRASH_LIMIT, orjson.dumps(crash or ""), self._result_ttl_ms,
             job.concurrency_key, "1" if begun else "0",
         )  # fmt: skip
-        return Verdict(reply.decode())
+        return VERDICTS[reply]
 
     async def recover(self, worker: str, tasks: Iterable[str]) -> int:
         """Make the jobs due that an earlier process of ``worker`` died with; how many."""

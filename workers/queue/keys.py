@@ -37,7 +37,7 @@ WORKER = "ft:worker:"  #: + worker. string, its presence as JSON; three heartbea
 RUNNING_ID = "ft:running-id"  #: string, RUNNING_ID of the cluster; for ever
 
 CANCEL = "ft:cancel:"  #: + worker. channel: the id of a job to kill
-DONE = "ft:done:"  #: + gateway. channel: the result of a job that ended, or its id; see waking.lua
+DONE = "ft:done:"  #: + gateway. channel: results of jobs that ended, or their ids; see waking.lua
 
 
 def queue(task: str) -> str:

@@ -28,6 +28,7 @@ log = logging.getLogger("fasttask.queue")
 
 SLOWEST_RECONNECT = 5.0  # seconds
 LONGEST_SILENCE = 5.0  # seconds without a message before a subscription asks whether it is alive
+BETWEEN = b"\0"  # ends that are told by one message; see waking.lua
 
 
 def reconnect_delays() -> Iterator[float]:
@@ -164,15 +165,16 @@ class EndOfJobs:
             for end in chain.from_iterable(self._waiting.values()):
                 end.tell(None)
             return
-        job_id, view = _end_of(message)
-        for end in self._waiting.get(job_id, ()):
-            end.tell(view)
+        for told in message.split(BETWEEN):
+            job_id, view = _end_of(told)
+            for end in self._waiting.get(job_id, ()):
+                end.tell(view)
 
 
-def _end_of(message: bytes) -> tuple[str, JobView | None]:
-    """Which job a message is about, and how it ended if it says so."""
+def _end_of(told: bytes) -> tuple[str, JobView | None]:
+    """Which job is told of, and how it ended if that is said."""
     try:
-        view = final_view(message)
+        view = final_view(told)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return message.decode(errors="replace"), None
+        return told.decode(errors="replace"), None
     return view.id, view

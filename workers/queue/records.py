@@ -104,6 +104,9 @@ class Verdict(StrEnum):
     DEAD = "DEAD"  #: released once too often after a crash: ended as FAILURE
 
 
+VERDICTS = {verdict.encode(): verdict for verdict in Verdict}  # Verdict(...) takes longer
+
+
 class JobView(NamedTuple):
     """A job as it stands: what `check` shows. Times are ms since 1970, None if not there yet."""
 

@@ -5,7 +5,7 @@ from arq.connections import ArqRedis
 
 from tests.queue_state import TASK, created_and_claimed, new_job
 from workers.queue import keys
-from workers.queue.broker import Broker
+from workers.queue.broker import CRASH_LIMIT, Broker
 from workers.queue.records import State
 
 
@@ -53,7 +53,7 @@ async def test_a_job_enqueued_by_arq_waits(broker: Broker, redis: ArqRedis) -> N
     assert (view.state, view.known) == (State.PENDING, True)
 
 
-@pytest.mark.parametrize("end", ["finish", "revoke", "claim"])
+@pytest.mark.parametrize("end", ["finish", "revoke", "claim", "release"])
 async def test_whoever_asked_is_told_of_the_end(broker: Broker, redis: ArqRedis, end: str) -> None:
     async with redis.pubsub() as channel:
         await channel.subscribe(keys.done("g1"), keys.done("g10"), keys.done("g2"))
@@ -68,6 +68,10 @@ async def test_whoever_asked_is_told_of_the_end(broker: Broker, redis: ArqRedis,
             await broker.finish(job, State.SUCCESS, b"{}")
         elif end == "revoke":
             await broker.revoke("one")
+        elif end == "release":
+            for _ in range(CRASH_LIMIT):
+                [job] = (await broker.claim("w", 1, [TASK])).jobs
+                await broker.release(job, crash="died")
         else:
             await redis.delete(keys.JOB + "one")
             await broker.claim("w", 1, [TASK])

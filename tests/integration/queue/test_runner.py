@@ -247,6 +247,29 @@ async def test_the_end_of_a_job_wakes_only_who_waits_for_it(
     await asyncio.gather(listening, return_exceptions=True)
 
 
+async def test_jobs_that_end_together_are_told_by_one_message(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    ids = ["one", "two", "large"]
+    for job_id in ids:
+        await broker.create(new_job(job_id), notify="g1")
+    jobs = (await broker.claim("w", 3, [TASK])).jobs
+    results = [b'{"n":1}', b'{"n":2}', b'{"text":"%b"}' % (b"x" * 20_000)]
+    async with redis.pubsub() as channel:
+        await channel.subscribe(keys.done("g1"))
+        await channel.get_message(timeout=5)
+        finishing = (broker.finish(j, State.SUCCESS, r) for j, r in zip(jobs, results, strict=True))
+        await asyncio.gather(*finishing)
+        message = await channel.get_message(timeout=5)
+    assert message is not None
+
+    ends = EndOfJobs(redis, "g1")
+    with ends.of("one") as one, ends.of("two") as two, ends.of("large") as large:
+        ends._heard(message["data"])
+        told = await asyncio.gather(one.within(5), two.within(5), large.within(0.1))
+    assert told == [await broker.read("one"), await broker.read("two"), None]
+
+
 async def test_of_a_large_result_only_the_id_is_told(broker: Broker, redis: ArqRedis) -> None:
     async with redis.pubsub() as channel:
         await channel.subscribe(keys.done("g1"))

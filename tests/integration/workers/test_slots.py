@@ -18,7 +18,7 @@ from workers.pace import PATIENCE_SECONDS
 from workers.queue.records import ClaimedJob
 from workers.slots import Slot, SlotPool
 
-Crowded = tuple[Slot, list[ClaimedJob], list[asyncio.Task[Outcome]]]
+Crowded = tuple[Slot, list[ClaimedJob], list[asyncio.Future[Outcome]]]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def crowded(make_forks: Callable[..., ForkClient], tmp_path: Path) -> Crow
     slot = Slot(make_forks(), 60.0, 1000)
     await slot.refill(lambda: None)
     jobs = [claimed("hold", record=str(tmp_path / str(n))) for n in range(4)]
-    running = [asyncio.create_task(slot.run(job)) for job in jobs]
+    running = [asyncio.ensure_future(slot.run(job)) for job in jobs]
     await eventually(lambda: (tmp_path / "0").exists())
     return slot, jobs, running
 
@@ -81,7 +81,7 @@ async def test_what_waits_behind_a_long_job_is_given_back(crowded: Crowded, tmp_
 
 async def test_a_large_job_behind_another_waits_its_turn(crowded: Crowded, tmp_path: Path) -> None:
     slot, _, _ = crowded
-    large = asyncio.create_task(slot.run(claimed("echo", value="x" * 3_000_000)))
+    large = asyncio.ensure_future(slot.run(claimed("echo", value="x" * 3_000_000)))
     await eventually(lambda: not slot.is_ready)
     for n in range(4):
         let_go(tmp_path / str(n))

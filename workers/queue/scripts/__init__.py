@@ -20,6 +20,7 @@ COMMON = tuple(
     FOLDER / "common" / f"{part}.lua"
     for part in (
         "calls", "job", "counting", "waking", "places", "beginning", "looking", "ending", "letters",
+        "closing",
     )
 )  # fmt: skip
 

@@ -196,4 +196,4 @@ local function wake_for_the_rest()
 end
 
 if #jobs >= wanted or looks_left <= 0 then wake_for_the_rest() end
-return counted(answer(), now)
+return closed(answer(), now)

@@ -62,4 +62,4 @@ local function create(id, task, params, owner, notify, idempotency, body, most_w
   return tonumber(now)
 end
 
-return counted(for_each(ARGV, 12, create), now)
+return closed(for_each(ARGV, 12, create), now)

@@ -26,4 +26,4 @@ local function finish(id, task, token, state, result, ttl, key, readable)
   return verdict
 end
 
-return counted(for_each(ARGV, 8, finish), now)
+return closed(for_each(ARGV, 8, finish), now)

@@ -32,4 +32,4 @@ for i = 3, #ARGV do
     end
   end
 end
-return counted(given_back, now)
+return closed(given_back, now)

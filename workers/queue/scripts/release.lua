@@ -23,12 +23,12 @@ if crash_limit > 0 and count_crash(meta) >= crash_limit then
   local job = stored_job(id)
   keep_letter(id, task, job, meta, reason, now, true)
   conclude(id, task, job, meta, 'FAILURE', reason, ttl, now)
-  counted(nil, now)
+  closed(nil, now)
   leave()
   return 'DEAD'
 end
 put_back(id, task, meta, attempts_of(meta) - (begun == '0' and 1 or 0), delay, now)
-counted(nil, now)
+closed(nil, now)
 leave()
 wake_worker(task)
 return 'OK'

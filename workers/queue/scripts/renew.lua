@@ -42,4 +42,4 @@ local answers = {}
 for i = 4, #ARGV, 3 do
   answers[#answers + 1] = renew_or_lose(ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end
-return counted(answers, now)
+return closed(answers, now)

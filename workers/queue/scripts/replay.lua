@@ -25,4 +25,4 @@ for i, value in ipairs(redis.call('HMGET', DEAD_LETTER .. letter_id, unpack(plac
 end
 store_job(id, renewed, meta, now)
 drop_letters({letter_id})
-return counted({'NEW', now, task, meta.owner}, now)
+return closed({'NEW', now, task, meta.owner}, now)

@@ -20,7 +20,7 @@ if not task then -- enqueued by an arq client and not started yet: only the job 
 end
 
 conclude(id, task, job, meta, 'REVOKED', REVOKED_TEXT, ttl, now)
-counted(nil, now)
+closed(nil, now)
 if meta.token then
   redis.call('PUBLISH', CANCEL .. meta.worker, id)
 elseif meta.key then

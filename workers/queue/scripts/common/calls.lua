@@ -14,7 +14,7 @@ local function begin()
   memory = {
     texts = {}, -- see below
     changes = {}, has_begun = {}, has_ended = {}, -- see counting.lua
-    woken = {}, -- see waking.lua
+    woken = {}, told = {}, -- see waking.lua
     are_any_aborted = nil, -- see looking.lua
   }
 end

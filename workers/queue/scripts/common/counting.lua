@@ -3,8 +3,8 @@
 -- TOTALS only ever grows (final states) or is a gauge (STARTED, RETRY). Windows of time come from
 -- snapshots: TOTALS is copied before the first change within each slot of 5 s, 1 min and 15 min,
 -- so the jobs ended since T are TOTALS now, less the first snapshot at or after T. A reader needs four
--- HGETALL, however many results there are. What a call counts is written once, at its end, by
--- `counted`: one job or many of a task cost the same.
+-- HGETALL, however many results there are. What a call counts is written once, at its end:
+-- one job or many of a task cost the same.
 --
 -- The jobs of an owner are counted under the same names with OWNED .. owner behind them, besides:
 -- there PENDING is a gauge too, for a queue tells only of everybody's. These names go with
@@ -94,8 +94,8 @@ local function write(whose, field, number)
   end
 end
 
--- Write what this call has counted; `answer` is handed through.
-local function counted(answer, now)
+-- Write what this call has counted.
+local function write_counts(now)
   for whose, changes in pairs(memory.changes) do
     local is_news = memory.has_begun[whose]
     if memory.has_ended[whose] then
@@ -108,5 +108,4 @@ local function counted(answer, now)
     if is_news and whose ~= '' then redis.call('PEXPIRE', TOTALS .. whose, META_LIFETIME) end
   end
   memory.changes = {}
-  return answer
 end

@@ -17,9 +17,20 @@ end
 -- Who waits for a job's end is told the stored result. A large one would have to be kept for
 -- listeners that are slow, so they are told the id only, and read it.
 local LARGEST_TOLD = 16 * 1024 -- bytes
+local BETWEEN = '\0' -- which JSON has nowhere
 
 local function tell_waiting(id, notify, stored)
   for gateway in string.gmatch(notify or '', '%S+') do
-    redis.call('PUBLISH', DONE .. gateway, #stored <= LARGEST_TOLD and stored or id)
+    local told = memory.told[gateway] or {}
+    memory.told[gateway] = told
+    told[#told + 1] = #stored <= LARGEST_TOLD and stored or id
   end
+end
+
+-- Tell each gateway of all that ended in this call by one message.
+local function tell_gathered()
+  for gateway, told in pairs(memory.told) do
+    redis.call('PUBLISH', DONE .. gateway, table.concat(told, BETWEEN))
+  end
+  memory.told = {}
 end
