@@ -250,16 +250,14 @@ async def test_the_end_of_a_job_wakes_only_who_waits_for_it(
 async def test_jobs_that_end_together_are_told_by_one_message(
     broker: Broker, redis: ArqRedis
 ) -> None:
-    ids = ["one", "two", "large"]
-    for job_id in ids:
+    results = {"one": b'{"n":1}', "two": b'{"n":2}', "large": b'{"text":"%b"}' % (b"x" * 20_000)}
+    for job_id in results:
         await broker.create(new_job(job_id), notify="g1")
     jobs = (await broker.claim("w", 3, [TASK])).jobs
-    results = [b'{"n":1}', b'{"n":2}', b'{"text":"%b"}' % (b"x" * 20_000)]
     async with redis.pubsub() as channel:
         await channel.subscribe(keys.done("g1"))
         await channel.get_message(timeout=5)
-        finishing = (broker.finish(j, State.SUCCESS, r) for j, r in zip(jobs, results, strict=True))
-        await asyncio.gather(*finishing)
+        await asyncio.gather(*(broker.finish(j, State.SUCCESS, results[j.id]) for j in jobs))
         message = await channel.get_message(timeout=5)
     assert message is not None
 
