@@ -23,9 +23,7 @@ MOST_WAITING = 64
 class Reporter:
     """Hands in outcomes. While the queue server is away they wait, in memory and on disk."""
 
-    def __init__(
-        self, broker: Broker, outbox: Outbox, caught_up: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, broker: Broker, outbox: Outbox, caught_up: Callable[[], None]) -> None:
         """``caught_up`` is called when it is not behind any more."""
         self._broker = broker
         self._outbox = outbox
@@ -89,7 +87,7 @@ class Reporter:
         return True
 
     def _handed_in(self, job: ClaimedJob, outcome: Outcome) -> Awaitable[Verdict | None]:
-        """Tell the queue how an attempt ended; None will be if there is nothing to tell."""
+        """Tell the queue how an attempt ended; its verdict, None if there is nothing to tell."""
         match outcome.ending:
             case Ending.SUCCESS:
                 return self._broker.finish(job, State.SUCCESS, outcome.result)
