@@ -63,10 +63,11 @@ token-revoke: $(INSTALLED) ## take an API token back: TOKEN=... as `make tokens`
 passwords-hash: $(INSTALLED) ## put hashes in place of the plain passwords of the users file
 	@$(RUN) -m deploy passwords-hash
 
-# Half of the time is waiting, so two files of tests run side by side. They are begun in the order of
-# the folders: what takes longest comes first, and hundreds of short ones fill up the end.
+# A third of the time is waiting, so three files of tests run side by side on two cores. They are begun
+# in the order of the folders: what takes longest comes first, and hundreds of short ones fill up the
+# end.
 test: $(TESTS_INSTALLED) ## run all tests, with real queue servers and processes
-	@$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(TESTS_INSTALLED) ## check format, lint, types and architecture
 	@$(RUN) -m ruff format --check .

@@ -84,7 +84,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._runner = asyncio.Runner()
+        self._loop = asyncio.new_event_loop()
         self.redis = self._do(self._connect())
         self.broker = Broker(self.redis, result_expires=600, lease=600)
         self.jobs: dict[str, Model] = {}
@@ -99,7 +99,7 @@ class QueueMachine(RuleBasedStateMachine):
         return redis
 
     def _do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(coroutine)
+        return self._loop.run_until_complete(coroutine)
 
     def _pick(self, number: int, *states: State) -> str | None:
         """A job in one of the states, or any."""
@@ -437,7 +437,7 @@ class QueueMachine(RuleBasedStateMachine):
             self._do(assert_nothing_left(self.redis))
         finally:
             self._do(self.redis.aclose(close_connection_pool=True))
-            self._runner.close()
+            self._loop.close()
 
     def _nobody_else_has_counters(self) -> None:
         names = self._do(self.redis.keys(f"*{owners.OWNED}*"))
