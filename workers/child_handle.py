@@ -22,6 +22,11 @@ STOP_TEXTS = {
 UNSTARTED = outcome_of_text(Ending.UNSTARTED, "not started")
 
 
+def killed(reason: StopReason) -> Outcome:
+    """The outcome of a job that was stopped."""
+    return outcome_of_text(Ending.KILLED, STOP_TEXTS[reason], reason)
+
+
 @dataclass(eq=False, slots=True)
 class _Sent:
     """A job that was sent and is not answered."""
@@ -101,16 +106,27 @@ class ChildHandle:
         return outcome
 
     def stop(self, token: str, reason: StopReason) -> None:
-        """End the job with this token: take it back, or kill the child that runs it."""
-        if token not in self._jobs:  # it has ended by itself
-            return
+        """End the job with this token: take it back, or kill the child that runs it.
+
+        Once the tickets are back the child begins no other job. So what has begun then, and is not
+        among its answers, is the one that it runs, or that has ended this moment.
+        """
         unstarted = self._taken_back()
-        if token in unstarted:
-            del unstarted[token]
-            self._end(token, outcome_of_text(Ending.KILLED, STOP_TEXTS[reason], reason))
-        else:
+        self._read()
+        sent = self._jobs.get(token)
+        if sent is not None and sent.given and token not in unstarted:
+            self._end_all_but(token)
             self.kill(reason)
+            return
+        if sent is not None:
+            unstarted.pop(token, None)
+            self._end(token, killed(reason))
         self._tickets.give(*(sent.ticket for sent in unstarted.values()))
+
+    def stop_first(self, reason: StopReason) -> None:
+        """End the job that has been here for longest, unless it has just ended by itself."""
+        if self._jobs:
+            self.stop(next(iter(self._jobs)), reason)
 
     def take_back(self) -> None:
         """End all jobs that were not started, as UNSTARTED."""
@@ -137,6 +153,11 @@ class ChildHandle:
             return {}
         unused = set(self._tickets.take_back())
         return {token: sent for token, sent in self._jobs.items() if sent.ticket in unused}
+
+    def _end_all_but(self, token: str) -> None:
+        """The others were not started, and this child is not to begin them any more."""
+        for other in [other for other in self._jobs if other != token]:
+            self._end(other, UNSTARTED)
 
     def _end(self, token: str, outcome: Outcome) -> None:
         sent = self._jobs.pop(token)
@@ -206,8 +227,7 @@ class ChildHandle:
 
     def _outcome_of_exit(self, status: int | None, peak_kib: int) -> Outcome:
         if self._stopped_for is not None:
-            text = STOP_TEXTS[self._stopped_for]
-            return outcome_of_text(Ending.KILLED, text, self._stopped_for)
+            return killed(self._stopped_for)
         return outcome_of_text(Ending.CRASHED, _epitaph(status, peak_kib))
 
 

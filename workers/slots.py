@@ -102,7 +102,7 @@ class Slot:
             return
         left = self._time_limit - self._child.seconds_on_first
         if left <= 0:
-            self._child.kill(StopReason.TIME_LIMIT)
+            self._child.stop_first(StopReason.TIME_LIMIT)
         self._set_alarm(max(left, 0.05))
 
     async def _spawn(self) -> ChildHandle:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.held_jobs import let_go
 from tests.integration.workers.conftest import MakePool, claimed, run
-from tests.waiting import eventually
+from tests.waiting import eventually, wait_until
 from workers.fork_client import ForkClient
 from workers.outcome import Ending, Outcome, StopReason
 from workers.pace import PATIENCE_SECONDS
@@ -55,6 +55,56 @@ async def test_a_job_sent_ahead_is_stopped_without_harm_to_the_others(
         let_go(tmp_path / str(n))
         assert (await running[n]).ending is Ending.SUCCESS
     assert not (tmp_path / "2").exists(), "it never ran"
+
+
+@pytest.mark.parametrize("how", ["stopped", "out of time"])
+async def test_the_end_of_a_job_that_has_just_ended_does_not_hit_the_next(
+    crowded: Crowded, tmp_path: Path, how: str
+) -> None:
+    slot, jobs, running = crowded
+    let_go(tmp_path / "0")
+    wait_until((tmp_path / "1").exists)  # its answer is there, and nobody has read it
+
+    if how == "stopped":
+        slot.stop(jobs[0].token, StopReason.REVOKED)
+    else:
+        slot._time_limit = 0.0
+        slot._ring()
+
+    for n in range(4):
+        let_go(tmp_path / str(n))
+        assert (await running[n]).ending is Ending.SUCCESS
+
+
+async def test_a_job_that_is_not_sent_yet_is_stopped_without_harm_to_the_running_one(
+    crowded: Crowded, tmp_path: Path
+) -> None:
+    slot, _, running = crowded
+    job = claimed("echo", value=1)
+    unsent = slot.run(job)
+
+    slot.stop(job.token, StopReason.REVOKED)
+
+    assert (await unsent).reason is StopReason.REVOKED
+    let_go(*(tmp_path / str(n) for n in range(4)))
+    assert [(await one).ending for one in running] == [Ending.SUCCESS] * 4
+
+
+async def test_nothing_begins_behind_a_job_that_is_stopped(
+    crowded: Crowded, tmp_path: Path
+) -> None:
+    slot, jobs, running = crowded
+    assert slot._forks._process is not None
+    killer = slot._forks._process.pid
+    os.kill(killer, signal.SIGSTOP)
+
+    slot.stop(jobs[0].token, StopReason.REVOKED)
+    let_go(tmp_path / "0")
+    assert (await running[0]).ending is Ending.SUCCESS, "it was faster"
+    os.kill(killer, signal.SIGCONT)
+
+    assert [(await one).ending for one in running[1:]] == [Ending.UNSTARTED] * 3
+    assert not (tmp_path / "1").exists()
 
 
 async def test_what_waits_behind_a_job_that_dies_was_not_started(
