@@ -30,6 +30,7 @@ class Leases:
         self._settings = settings
         self._renewed_at = time.monotonic()
         self._beat_now = asyncio.Event()
+        self._told: list[bytes | None] | None = None  # while a claim is under way
 
     async def keep(self) -> None:
         """Renew all leases at every heartbeat, for as long as the worker lives."""
@@ -60,8 +61,21 @@ class Leases:
         if self.held and late:
             await self.renew()
 
+    def expect(self) -> None:
+        """A claim is sent. What is told from now on may be of a job that its answer brings."""
+        self._told = []
+
+    def take(self, jobs: list[ClaimedJob]) -> None:
+        """Hold what a claim has brought, but stop what was revoked while its answer was coming."""
+        self.held.update((job.token, job) for job in jobs)
+        told, self._told = self._told or [], None
+        for job_id in told:
+            self.cancel(job_id)
+
     def cancel(self, job_id: bytes | None) -> None:
         """Stop a job that was revoked. None: a message may have been lost, the leases tell."""
+        if self._told is not None:
+            self._told.append(job_id)
         if job_id is None:
             self._beat_now.set()
             return

@@ -1,13 +1,14 @@
 """The slots of a worker: each has one child at a time, and the child runs one job at a time."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 
 from config.logs import event
-from workers.child_handle import UNSTARTED, ChildHandle
+from workers.child_handle import UNSTARTED, ChildHandle, killed
 from workers.fork_client import ForkClient, ForkServerError
 from workers.outcome import Outcome, StopReason
 from workers.pace import PATIENCE_SECONDS, Pace
@@ -38,6 +39,11 @@ class Slot:
         child = self._child
         may_take = child is not None and child.takes_more
         return may_take and self._jobs_done < self._jobs_per_child
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs its child may hold, the running one included, until it is replaced."""
+        return self.outstanding + self._jobs_per_child - self._jobs_done
 
     @property
     def outstanding(self) -> int:
@@ -117,7 +123,7 @@ class SlotPool:
         self.freed = asyncio.Event()  #: set whenever jobs are wanted again
         self._slots = slots
         self._pace = Pace(len(slots))
-        self._promised = 0
+        self._promised: dict[str, StopReason | None] = {}  # token -> why it must not begin any more
         self._waiting = 0  # jobs that were promised a place and find none
         self._busy: dict[str, Slot] = {}
         self._refilling: dict[Slot, asyncio.Task[None]] = {}
@@ -154,13 +160,13 @@ class SlotPool:
         """Whether long jobs, too, are taken ahead: shortly before one ends."""
         return self._pace.foresees_ends
 
-    def promise(self) -> None:
-        """Keep a place for a job that was taken and is about to run."""
-        self._promised += 1
+    def promise(self, token: str) -> None:
+        """Keep a place for a job that was taken and is about to run; it can be stopped already."""
+        self._promised[token] = None
 
-    def take_promise_back(self) -> None:
+    def take_promise_back(self, token: str) -> None:
         """Keep no place any more for a job that will not come."""
-        self._promised -= 1
+        del self._promised[token]
         self.freed.set()
 
     @property
@@ -171,9 +177,10 @@ class SlotPool:
     async def run(self, job: ClaimedJob) -> Outcome:
         """Run a job at the place that was promised for it."""
         slot = self._emptiest() or await self._awaited_place()
-        self._promised -= 1
-        if slot is None:
-            return UNSTARTED
+        stopped_for = self._promised.pop(job.token)
+        if slot is None or stopped_for is not None:
+            self._look_soon()
+            return UNSTARTED if stopped_for is None else killed(stopped_for)
         self._busy[job.token] = slot
         if slot.outstanding and self._relief is None:
             self._set_relief()
@@ -187,6 +194,9 @@ class SlotPool:
 
     def stop(self, token: str, reason: StopReason) -> bool:
         """End the attempt with this token; False if it is not here (any more)."""
+        if token in self._promised:
+            self._promised[token] = self._promised[token] or reason
+            return True
         slot = self._busy.get(token)
         if slot is not None:
             slot.stop(token, reason)
@@ -212,14 +222,14 @@ class SlotPool:
         seconds = slot.seconds_on_first
         if not slot.is_ready or self._pace.runs_on(seconds) or slot in self._refilling:
             return 0
-        return 1 + self._pace.ahead(seconds)
+        return min(1 + self._pace.ahead(seconds), slot.capacity)
 
     def _free_of(self, places: dict[Slot, int]) -> int:
-        return sum(not slot.outstanding for slot in places) - self._promised
+        return sum(not slot.outstanding for slot in places) - len(self._promised)
 
     def _room_of(self, places: dict[Slot, int]) -> int:
         room = sum(max(0, number - slot.outstanding) for slot, number in places.items())
-        return room - self._promised
+        return room - len(self._promised)
 
     def _emptiest(self) -> Slot | None:
         """Where the next job goes, as nearly always where jobs are short; None if it is full."""
@@ -229,7 +239,7 @@ class SlotPool:
     async def _awaited_place(self) -> Slot | None:
         """Where the next job goes; None if it would have to wait behind a long one."""
         while not (places := self._places()):  # the child died meanwhile, or its job runs on
-            if any(map(self._runs_on, self._slots)):
+            if self._closed or any(map(self._runs_on, self._slots)):
                 return None
             await self._wait_for_a_slot()
         idle = (slot for slot in places if not slot.outstanding)
@@ -241,10 +251,12 @@ class SlotPool:
         return self._pace.runs_on(slot.seconds_on_first)
 
     async def _wait_for_a_slot(self) -> None:
+        """Until there may be one, or a job may have turned out to run on."""
         self._waiting += 1
         self.freed.clear()
         try:
-            await self.freed.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.freed.wait(), PATIENCE_SECONDS)
         finally:
             self._waiting -= 1
 

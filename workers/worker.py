@@ -235,9 +235,9 @@ class Worker(arq.Worker):
             event(log, logging.ERROR, "job_buried", job=buried.id, task=buried.task,
                   state=buried.state)  # fmt: skip
         for job in claim.jobs:
-            self._slots.promise()
-            self._leases.held[job.token] = job
+            self._slots.promise(job.token)
             self.tasks[job.token] = asyncio.create_task(self._perform(job))
+        self._leases.take(claim.jobs)
         return len(claim.jobs) >= wanted
 
     async def _claimed(self, wanted: int, ahead: int, patience: float) -> Claim:
@@ -245,6 +245,7 @@ class Worker(arq.Worker):
         if self._stopping.is_set():  # since then
             return Claim([], [])
         self._lost_claim = f"{self._nonce}{next(self._claims):x}"
+        self._leases.expect()
         claim = await self.broker.claim(
             self.name, wanted, list(self.functions), self._lost_claim, ahead, patience
         )
@@ -291,7 +292,7 @@ class Worker(arq.Worker):
         try:
             whole = await self._with_data(job) if job.bytes_to_fetch else job
         except BaseException:
-            self._slots.take_promise_back()
+            self._slots.take_promise_back(job.token)
             raise
         return await self._slots.run(whole)
 

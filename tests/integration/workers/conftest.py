@@ -80,8 +80,13 @@ async def make_pool(
 
 async def run(pool: SlotPool, task: str, **arguments: Any) -> Outcome:
     """Run one job as the worker does: promise, then run."""
-    pool.promise()
-    return await pool.run(claimed(task, **arguments))
+    return await run_job(pool, claimed(task, **arguments))
+
+
+async def run_job(pool: SlotPool, job: ClaimedJob) -> Outcome:
+    """As :func:`run`, for a job that is there."""
+    pool.promise(job.token)
+    return await pool.run(job)
 
 
 @pytest.fixture

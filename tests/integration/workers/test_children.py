@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.held_jobs import let_go
-from tests.integration.workers.conftest import MakePool, claimed, run
+from tests.integration.workers.conftest import MakePool, claimed, run, run_job
 from tests.waiting import eventually, is_alive
 from tests.worker_process import parents
 from workers.child_handle import ChildHandle
@@ -104,9 +104,8 @@ async def test_params_and_results_of_any_size_cross_the_pipe(pool: SlotPool, siz
 async def test_integers_of_any_size_stay_exact(pool: SlotPool) -> None:
     number = 3**200
     job = b'{"f":"echo","a":[],"k":{"value":%d},"et":0}' % number
-    pool.promise()
 
-    outcome = await pool.run(ClaimedJob("big", "echo", "", 1, job, ""))
+    outcome = await run_job(pool, ClaimedJob("big", "echo", "", 1, job, ""))
     assert outcome.result == b'{"value":%d}' % number
 
 
@@ -178,10 +177,7 @@ async def test_stopping_a_job_says_why_and_leaves_its_neighbour_alone(
 ) -> None:
     pool = await make_pool(2)
     jobs = [claimed("hold", record=str(tmp_path / name)) for name in ("a", "b")]
-    running = []
-    for job in jobs:
-        pool.promise()
-        running.append(asyncio.create_task(pool.run(job)))
+    running = [asyncio.create_task(run_job(pool, job)) for job in jobs]
     await eventually(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
 
     assert pool.stop(jobs[0].token, reason)
@@ -247,9 +243,10 @@ async def test_a_child_that_dies_between_promise_and_run_costs_no_slot(
 ) -> None:
     pool = await make_pool()
     for _ in range(5):
-        pool.promise()
+        job = claimed("echo", value=1)
+        pool.promise(job.token)
         os.kill(pool.children[0], signal.SIGKILL)
-        outcome = await pool.run(claimed("echo", value=1))
+        outcome = await pool.run(job)
         assert outcome.ending in (Ending.SUCCESS, Ending.CRASHED, Ending.UNSTARTED)
         await eventually(lambda: pool.free == 1 and is_alive(pool.children[0]))
 
@@ -378,8 +375,7 @@ async def test_many_children_at_once(make_pool: MakePool) -> None:
     ids=lambda job: repr(job[:20]),
 )  # fmt: skip
 async def test_a_job_that_is_no_job_is_unreadable(pool: SlotPool, job: bytes) -> None:
-    pool.promise()
-    outcome = await pool.run(ClaimedJob("odd", "echo", "", 1, job, ""))
+    outcome = await run_job(pool, ClaimedJob("odd", "echo", "", 1, job, ""))
 
     assert outcome.ending is Ending.UNREADABLE
     assert outcome.text

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from config.settings import Settings
 from tests.held_jobs import let_go
 from tests.integration.workers.conftest import MakePool, claimed, run
 from tests.waiting import eventually, wait_until
 from workers.fork_client import ForkClient
+from workers.leases import Leases
 from workers.outcome import Ending, Outcome, StopReason
 from workers.pace import PATIENCE_SECONDS
+from workers.queue.broker import Broker
 from workers.queue.records import ClaimedJob
 from workers.slots import Slot, SlotPool
 
@@ -180,8 +183,8 @@ async def test_a_job_that_comes_while_a_large_one_is_being_sent_is_not_forgotten
     pool = SlotPool([slot])
     await pool.start()
     large, small = claimed("echo", value="x" * 2_000_000), claimed("echo", value=1)
-    for _ in (large, small):
-        pool.promise()
+    for job in (large, small):
+        pool.promise(job.token)
     first = asyncio.create_task(pool.run(large))
     for _ in range(5):  # turns of the event loop, until it is being sent
         await asyncio.sleep(0)
@@ -195,13 +198,70 @@ async def test_a_job_that_comes_while_a_large_one_is_being_sent_is_not_forgotten
 
 async def test_a_promise_may_be_taken_back(make_pool: MakePool) -> None:
     pool = await make_pool()
-    pool.promise()
+    pool.promise("a token")
     assert not pool.wants_jobs
     pool.freed.clear()
 
-    pool.take_promise_back()
+    pool.take_promise_back("a token")
     assert pool.wants_jobs
     assert pool.freed.is_set()
+
+
+async def test_a_job_that_was_promised_a_place_can_be_stopped(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    pool = await make_pool()
+    job = claimed("hold", record=str(tmp_path / "0"))
+    pool.promise(job.token)
+
+    assert pool.stop(job.token, StopReason.REVOKED)
+
+    assert (await pool.run(job)).reason is StopReason.REVOKED
+    assert not (tmp_path / "0").exists()
+    assert pool.free == 1
+
+
+async def test_a_revoke_that_is_faster_than_the_claims_answer_counts(
+    make_pool: MakePool, own_broker: Broker, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    pool = await make_pool()
+    leases = Leases(own_broker, pool, make_settings())
+    revoked, other = (claimed("hold", record=str(tmp_path / name)) for name in ("a", "b"))
+
+    leases.expect()
+    leases.cancel(revoked.id.encode())
+    for job in (revoked, other):
+        pool.promise(job.token)
+    leases.take([revoked, other])
+
+    assert (await pool.run(revoked)).reason is StopReason.REVOKED
+    let_go(tmp_path / "b")
+    assert (await pool.run(other)).ending is Ending.SUCCESS
+    assert not (tmp_path / "a").exists()
+
+
+async def test_no_more_jobs_are_taken_ahead_than_a_child_may_run(make_pool: MakePool) -> None:
+    pool = await make_pool(jobs_per_child=12)
+    for _ in range(10):
+        await run(pool, "echo", value=1)
+    assert pool.room == 2, "short jobs are taken ahead, but its child is replaced after these"
+
+
+@pytest.mark.parametrize("when", ["the job in front runs on", "the pool closes"])
+async def test_no_job_waits_for_a_child_that_runs_its_last_one(
+    make_pool: MakePool, tmp_path: Path, when: str
+) -> None:
+    pool = await make_pool(jobs_per_child=1)
+    first = asyncio.create_task(hold(pool, tmp_path / "0"))
+    behind = asyncio.create_task(hold(pool, tmp_path / "1"))
+    await eventually(lambda: (tmp_path / "0").exists())
+    if when == "the pool closes":
+        os.kill(pool.children[0], signal.SIGKILL)
+        pool.close()
+
+    assert (await behind).ending is Ending.UNSTARTED
+    let_go(tmp_path / "0")
+    await first
 
 
 async def test_a_job_that_comes_when_all_slots_run_on_is_given_back(
@@ -286,10 +346,11 @@ async def test_short_jobs_are_taken_ahead_and_long_ones_are_not(
 
 async def test_a_job_that_cannot_be_sent_leaves_its_place_to_others(make_pool: MakePool) -> None:
     pool = await make_pool()
-    pool.promise()
+    job = claimed("echo", value=1)._replace(data=None)  # type: ignore[arg-type]
+    pool.promise(job.token)
     pool.freed.clear()
     with pytest.raises(TypeError):
-        await pool.run(claimed("echo", value=1)._replace(data=None))  # type: ignore[arg-type]
+        await pool.run(job)
 
     await asyncio.wait_for(pool.freed.wait(), 5)
     assert pool.wants_jobs
