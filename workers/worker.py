@@ -264,12 +264,18 @@ class Worker(arq.Worker):
         Nothing is known to cause that; should it happen, work would wait for ever beside a worker
         that looks alive.
         """
+        suspected: float | None = None
         while True:
             await asyncio.sleep(STUCK_SECONDS / 3)
-            silent = time.monotonic() - self._tried_to_claim
+            last_try = self._tried_to_claim
+            silent = time.monotonic() - last_try
             may_claim = self._slots.free > 0 and not self._reporter.is_behind
-            if may_claim and silent > STUCK_SECONDS and not self._stopping.is_set():
+            seems_stuck = may_claim and silent > STUCK_SECONDS and not self._stopping.is_set()
+            # At the first look it may just be about to try: a slot is free since this moment, or
+            # the whole process was frozen.
+            if seems_stuck and suspected == last_try:
                 raise StuckError(f"slots are free, but nothing was claimed for {silent:.0f} s")
+            suspected = last_try if seems_stuck else None
 
     # ---- running one job --------------------------------------------------------------------
 

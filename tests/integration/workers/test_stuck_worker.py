@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import orjson
@@ -68,36 +69,73 @@ def test_it_says_so_and_ends() -> None:
     assert "nothing was claimed for" in ended.stderr
 
 
-async def succeeded(broker: Broker) -> bool:
-    return (await broker.read("job")).state is State.SUCCESS
+async def succeeded(broker: Broker, job_id: str = "job") -> bool:
+    return (await broker.read(job_id)).state is State.SUCCESS
+
+
+Start = Callable[[], Awaitable[asyncio.subprocess.Process]]
+
+
+@pytest.fixture
+async def wary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts a sound worker with two slots. What it says is in the file `log`."""
+    monkeypatch.setenv("WORKER_CONCURRENCY", "2")  # so that a slot is free beside the job
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start() -> asyncio.subprocess.Process:
+        with (tmp_path / "log").open("wb") as output:
+            started.append(
+                await asyncio.create_subprocess_exec(
+                    sys.executable, "-c", WARY_WORKER, stderr=output
+                )
+            )
+        return started[-1]
+
+    yield start
+    for worker in started:
+        with contextlib.suppress(ProcessLookupError):
+            worker.kill()
+        await worker.wait()
+
+
+async def test_a_worker_that_was_frozen_goes_on_with_its_jobs(
+    own_broker: Broker, wary: Start, tmp_path: Path
+) -> None:
+    record = tmp_path / "record"
+    await own_broker.create(new_job("job", "hold", params=orjson.dumps({"record": str(record)})))
+    worker = await wary()
+    await eventually(record.exists)
+
+    worker.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(2)  # longer than STUCK_SECONDS
+    worker.send_signal(signal.SIGCONT)
+
+    await own_broker.create(new_job("another", "echo", params=b'{"value":1}'))
+    await eventually(lambda: succeeded(own_broker, "another"))
+    let_go(record)
+    await eventually(lambda: succeeded(own_broker))
+    assert len(record.read_text().split()) == 1
+    assert "worker_stuck" not in (tmp_path / "log").read_text()
 
 
 async def test_an_outage_is_not_taken_for_it_and_running_jobs_go_on(
-    own_server: QueueServer, own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WORKER_CONCURRENCY", "2")  # so that a slot is free beside the job
+    own_server: QueueServer, own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    wary: Start,
+) -> None:  # fmt: skip
     monkeypatch.setenv("LEASE_SECONDS", "0.9")
     monkeypatch.setenv("HEARTBEAT_SECONDS", "0.2")
     record, log = tmp_path / "record", tmp_path / "log"
     params = orjson.dumps({"record": str(record)})
     await own_broker.create(new_job("job", "hold", params=params))
-    with log.open("wb") as output:
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", WARY_WORKER, stderr=output
-        )
-    try:
-        await eventually(record.exists)
-        own_server.kill()
-        # At least 0.1 s lies between two tries, so these take longer than STUCK_SECONDS.
-        await eventually(
-            lambda: log.read_text().count("cannot_claim") >= 30 or worker.returncode is not None, 20
-        )
-        assert worker.returncode is None, log.read_text()
-        own_server.start()
-        let_go(record)
-        await eventually(lambda: succeeded(own_broker))
-        assert len(record.read_text().split()) == 1
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            worker.kill()
-        await worker.wait()
+    worker = await wary()
+    await eventually(record.exists)
+    own_server.kill()
+    # At least 0.1 s lies between two tries, so these take longer than STUCK_SECONDS.
+    await eventually(
+        lambda: log.read_text().count("cannot_claim") >= 30 or worker.returncode is not None, 20
+    )
+    assert worker.returncode is None, log.read_text()
+    own_server.start()
+    let_go(record)
+    await eventually(lambda: succeeded(own_broker))
+    assert len(record.read_text().split()) == 1
