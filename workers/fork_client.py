@@ -131,7 +131,8 @@ class ForkClient:
         async with self._starting:
             if self._control is None:
                 await self.start()
-        assert self._control is not None
+        if self._control is None:
+            raise ForkServerError("the fork server died as soon as it was ready")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         tickets = Tickets()
@@ -146,7 +147,8 @@ class ForkClient:
     def kill(self, pid: int) -> None:
         """Kill a child with its process group; its handle hears of it."""
         if self._control is not None:
-            self._control.send(orjson.dumps({"kill": pid}))
+            with contextlib.suppress(ConnectionError):  # it has just died, and its children with it
+                self._control.send(orjson.dumps({"kill": pid}))
 
     def close(self) -> None:
         """End the fork server and with it all children."""

@@ -135,11 +135,18 @@ class ForkServer:
             self._children.discard(pid)
             self._tell(exited=pid, status=status, peak_kib=usage.ru_maxrss)
 
-    def _kill_orphans(self) -> None:
-        """Kill what dead children left behind; the orphans of those come here in their turn."""
+    def _kill_orphans(self) -> int:
+        """Kill what dead children left behind; the orphans of those come here in their turn.
+
+        How many there were, but for those of another user, who must be left to themselves.
+        """
+        killed = 0
         own = Path(f"/proc/{self._pid}/task/{self._pid}/children")
         for pid in {*map(int, own.read_text().split())} - self._children:
-            os.kill(pid, signal.SIGKILL)  # it cannot have gone: nobody else reaps it
+            with contextlib.suppress(PermissionError):
+                os.kill(pid, signal.SIGKILL)  # it cannot have gone: nobody else reaps it
+                killed += 1
+        return killed
 
     def _tell(self, **message: Any) -> None:
         try:
@@ -151,9 +158,9 @@ class ForkServer:
         for pid in self._children:
             self._kill(pid)
         with contextlib.suppress(ChildProcessError):  # they are all gone, their orphans too
-            while True:
-                os.wait()
-                self._kill_orphans()
+            while self._kill_orphans() or self._children:
+                pid, _ = os.wait()
+                self._children.discard(pid)
         os._exit(0)
 
 

@@ -46,8 +46,8 @@ class Presence:
 
 def peak_memory_kib(pid: int) -> int:
     """The peak resident memory of a process in KiB, 0 if it is gone: proc_pid_status(5)."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
+    try:  # a task may name its process, in any encoding, and the kernel cuts that after 15 bytes
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
         return 0
     return next((int(x.split()[1]) for x in status.splitlines() if x.startswith("VmHWM:")), 0)

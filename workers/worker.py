@@ -131,6 +131,7 @@ class Worker(arq.Worker):
         finally:
             for keeper in (taking, *keepers):
                 keeper.cancel()
+            await self._abandon_jobs()
             self._slots.close()
             self._forks.close()
         await self._forks.wait_closed()
@@ -180,6 +181,9 @@ class Worker(arq.Worker):
         await self._wait_for_jobs(max(0.0, left))
         self._leases.stop_all()
         await self._wait_for_jobs(FAREWELL_SECONDS + min(0.0, left))
+
+    async def _abandon_jobs(self) -> None:
+        """Whatever still runs, or waits to be handed in: nobody may wait for it any more."""
         for job in self._leases.held.values():
             event(log, logging.WARNING, "job_left_to_its_lease", job=job.id, task=job.task)
         abandoned = list(self.tasks.values())

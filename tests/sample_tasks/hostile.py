@@ -173,6 +173,24 @@ def leave_descendants(text):
     return {"answer": "left them"}
 
 
+def leave_a_foreign_process(text):
+    """Leave a process of another user behind once, as sudo does, and crash; tell its process id."""
+    nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    command = f"setsid {nobody} sleep 600 >/dev/null & echo $!"
+    if not os.path.exists(text):
+        pid = int(subprocess.check_output(["sh", "-c", command]))
+        while os.stat(f"/proc/{pid}").st_uid == 0:  # not yet
+            time.sleep(0.01)
+        tell(text, [pid])
+    os._exit(3)
+
+
+def name_itself(text):
+    """As setproctitle does: the kernel keeps 15 bytes, whatever character that cuts through."""
+    ctypes.CDLL(None).prctl(15, text.encode())
+    return {"answer": ""}
+
+
 def take_memory(text):
     return {"answer": str(len(bytearray(int(text))))}
 

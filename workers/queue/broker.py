@@ -334,13 +334,18 @@ def _claimed(reply: list[Any]) -> ClaimedJob:
     job_id, task, token, attempt, data, key = reply
     data, to_fetch = (b"", data) if isinstance(data, int) else (data, 0)
     return ClaimedJob(
-        job_id.decode(), task.decode(), token.decode(), int(attempt), data, key.decode(), to_fetch
+        _text(job_id), task.decode(), token.decode(), int(attempt), data, _text(key), to_fetch
     )
 
 
 def _buried(reply: list[bytes]) -> Buried:
-    job_id, task, state = (part.decode() for part in reply)
+    job_id, task, state = map(_text, reply)
     return Buried(job_id, task, State(state))
+
+
+def _text(stored: bytes) -> str:
+    """What may be a foreign client's, and no text: such a job is fenced, but ends nobody."""
+    return stored.decode(errors="replace")
 
 
 def _letter(reply: list[Any]) -> DeadLetter:

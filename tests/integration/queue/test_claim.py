@@ -43,12 +43,27 @@ async def test_hands_out_a_job_with_a_lease_and_a_token(broker: Broker, redis: A
     assert (view.state, view.worker, view.tries) == (State.STARTED, WORKER, 1)
 
 
+async def assert_kept_for_its_whole_lifetime(redis: ArqRedis) -> None:
+    assert 29.9 * DAY_MS < await redis.pttl(keys.JOB + "one") <= 30 * DAY_MS
+    assert 59.9 * DAY_MS < await redis.pttl(keys.META + "one") <= 60 * DAY_MS
+
+
 async def test_a_running_job_does_not_expire(broker: Broker, redis: ArqRedis) -> None:
     job = await created_and_claimed(broker, new_job("one"))
     assert await redis.pttl(keys.JOB + "one") > 14 * DAY_MS, "longer than to its next renewal"
+    for name in (keys.JOB, keys.META):
+        await redis.pexpire(name + "one", DAY_MS)
 
     await broker.renew([job], longest_run=3600)
-    assert await redis.pttl(keys.JOB + "one") == await redis.pttl(keys.META + "one") == -1
+    await assert_kept_for_its_whole_lifetime(redis)
+
+
+async def test_a_job_that_was_handed_back_expires_some_day(broker: Broker, redis: ArqRedis) -> None:
+    job = await created_and_claimed(broker, new_job("one"))
+    await broker.renew([job], longest_run=3600)
+
+    await broker.release(job)
+    await assert_kept_for_its_whole_lifetime(redis)
 
 
 @pytest.mark.parametrize("made", ["long ago", "by an arq client"])
@@ -63,8 +78,11 @@ async def test_a_job_that_might_expire_soon_is_kept_as_soon_as_it_runs(
         await enqueue_by_arq(redis, "one", a=1)
     assert await redis.pttl(keys.JOB + "one") > 0
 
+    for name in (keys.JOB, keys.META):
+        await redis.pexpire(name + "one", DAY_MS)
+
     await claim_one(broker)
-    assert await redis.pttl(keys.JOB + "one") == await redis.pttl(keys.META + "one") == -1
+    await assert_kept_for_its_whole_lifetime(redis)
 
 
 async def test_hands_out_in_the_order_of_creation(broker: Broker) -> None:

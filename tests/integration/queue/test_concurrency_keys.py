@@ -1,6 +1,7 @@
 """Concurrency keys: never more holders than places, and no place lost."""
 
 import random
+import time
 
 import pytest
 from arq.connections import ArqRedis
@@ -44,6 +45,60 @@ async def test_a_job_without_a_place_is_parked_and_not_attempted(
     assert (view.state, view.tries, view.started_ms) == (State.RETRY, 0, None)
     assert await gauges(broker) == (2, 1)
     assert await redis.zrange(PARKED, 0, -1) == [b"002"]
+
+
+@pytest.fixture
+async def called(broker: Broker) -> ClaimedJob:
+    """Job 000 held the only place and has ended: 001 is to take it, and 002 waits for an hour."""
+    await _create(broker, 3, 1, countdown=3600)
+    [first] = (await broker.claim(WORKER, 3, [TASK])).jobs
+    await broker.finish(first, State.SUCCESS, b"{}")
+    return first
+
+
+@pytest.mark.usefixtures("called")
+async def test_a_free_place_is_passed_on_by_a_job_that_is_revoked(broker: Broker) -> None:
+    await broker.revoke("001")
+
+    assert (await claim_one(broker)).id == "002"
+
+
+@pytest.mark.usefixtures("called")
+async def test_a_free_place_is_passed_on_by_a_job_that_is_given_up(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    for _ in range(3):
+        job = await claim_one(broker)
+        assert job.id == "001"
+        await lapse(redis, job)
+        await redis.zrem(HOLDERS, job.id)  # as somebody's claim does with places that lapsed
+
+    claim = await broker.claim(WORKER, 3, [TASK])
+    assert [buried.id for buried in claim.buried] == ["001"]
+    assert "002" in {job.id for job in claim.jobs} or (await claim_one(broker)).id == "002"
+
+
+@pytest.mark.usefixtures("called")
+async def test_who_comes_to_be_first_in_the_row_watches_who_holds_the_place(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await claim_one(broker)
+
+    due = await redis.zscore(keys.queue(TASK), "002")
+    assert due is not None and due <= (time.time() + 31) * 1000
+
+
+async def test_a_parked_job_is_looked_at_but_once_a_call(broker: Broker, redis: ArqRedis) -> None:
+    await _create(broker, 2, 1, countdown=0.0005)
+    await claim_one(broker)
+    await broker.claim(WORKER, 1, [TASK])
+    before = await redis.info("commandstats")
+
+    await broker.claim(WORKER, 1, [TASK])
+
+    after = await redis.info("commandstats")
+    looked = [seen["cmdstat_mget"]["calls"] for seen in (before, after)]
+    assert looked[1] - looked[0] <= 2
 
 
 async def test_a_free_place_goes_to_whoever_waits_longest(broker: Broker, redis: ArqRedis) -> None:

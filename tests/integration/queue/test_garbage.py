@@ -41,6 +41,25 @@ async def test_a_create_into_it_is_refused_and_those_that_go_along_are_not(
     assert [type(answer) for answer in answers] == [JobView, QueueError, JobView]
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_an_id_that_is_no_text_costs_the_others_nothing(
+    broker: Broker, redis: ArqRedis, is_there: bool
+) -> None:
+    odd = b"\xff"
+    if is_there:
+        await redis.set(keys.JOB.encode() + odd, b'{"t":null,"f":"add","a":[],"k":{},"et":0}')
+    await redis.zadd(keys.queue(TASK), {odd: 1})
+    await broker.create(new_job("one"))
+
+    claim = await broker.claim(WORKER, 5, [TASK])
+
+    assert "one" in {job.id for job in claim.jobs}
+    assert len(claim.jobs) == 1 + is_there
+    for job in claim.jobs:
+        verdict = await broker.finish(job, State.SUCCESS, b"{}")
+        assert verdict is (Verdict.OK if job.id == "one" else Verdict.FENCED)
+
+
 @pytest.mark.parametrize("name", [keys.TOTALS, keys.SLOTS])
 async def test_counters_of_a_wrong_type_start_anew(
     broker: Broker, redis: ArqRedis, name: str

@@ -2,20 +2,27 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from tests.held_jobs import let_go
 from tests.integration.workers.conftest import MakePool, claimed, run, run_job
-from tests.waiting import eventually, is_alive
-from tests.worker_process import parents
+from tests.queue_server import QueueServer
+from tests.queue_state import new_job
+from tests.waiting import eventually, is_alive, wait_until
+from tests.worker_process import WorkerProcess, parents
 from workers.child_handle import ChildHandle
 from workers.fork_client import ForkClient, ForkServerError
 from workers.outcome import LONGEST_TEXT, Ending, Outcome, StopReason
+from workers.presence import peak_memory_kib
+from workers.queue.broker import Broker
 from workers.queue.records import ClaimedJob
 from workers.slots import Slot, SlotPool
 
@@ -28,6 +35,10 @@ async def pool(make_pool: MakePool) -> SlotPool:
 
 def _read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
+
+
+async def _has_ended(broker: Broker, job_id: str) -> bool:
+    return (await broker.read(job_id)).is_final
 
 
 def _command(pid: int) -> str:
@@ -274,6 +285,67 @@ async def test_a_killed_fork_server_is_replaced_and_its_jobs_crash(
     await eventually(lambda: pool.free == 2, within=5)
     outcomes = await asyncio.gather(*(run(pool, "echo", value=n) for n in range(2)))
     assert [outcome.ending for outcome in outcomes] == [Ending.SUCCESS] * 2
+
+
+async def test_a_child_may_have_any_name(pool: SlotPool) -> None:
+    name = "job \u5904\u7406\u4efb\u52a1\u8fdb\u7a0b"
+    assert (await run(pool, "hostile", how="name_itself", text=name)).ending is Ending.SUCCESS
+
+    assert peak_memory_kib(pool.children[0]) > 1000
+
+
+async def test_a_fork_server_that_dies_as_soon_as_it_is_ready_costs_no_slot(
+    make_forks: Callable[..., ForkClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forks = make_forks()
+    pool = SlotPool([Slot(forks, 60.0, 1000) for _ in range(2)])
+    await pool.start()
+    assert forks._process is not None
+    first, understand = forks._process, forks._understand
+
+    def understand_and_lose(message: dict[str, Any]) -> None:
+        """Its word and its end are read in one go."""
+        understand(message)
+        if message == {"ready": True}:
+            monkeypatch.setattr(forks, "_understand", understand)
+            assert forks._process is not None and forks._process is not first
+            os.kill(forks._process.pid, signal.SIGKILL)
+            wait_until(lambda: not is_alive(forks._process.pid))
+
+    monkeypatch.setattr(forks, "_understand", understand_and_lose)
+    os.kill(first.pid, signal.SIGKILL)
+
+    await eventually(lambda: forks._understand == understand and pool.free == 2)
+    pool.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, setpriv")
+async def test_a_foreign_process_that_a_task_left_harms_nobody(
+    make_worker: Callable[..., WorkerProcess], own_server: QueueServer, own_broker: Broker,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    without_power = tmp_path / "python"  # as of somebody who may not end what others run
+    drop = "setpriv --bounding-set -kill --inh-caps -kill"
+    without_power.write_text(f'#!/bin/sh\nexec {drop} {sys.executable} "$@"\n')
+    without_power.chmod(0o755)
+    worker = await make_worker(own_server, python=str(without_power)).ready()
+    record, told = tmp_path / "record", tmp_path / "pid"
+    await own_broker.create(new_job("job", "hold", params=orjson.dumps({"record": str(record)})))
+    await eventually(record.exists)
+
+    leave = orjson.dumps({"how": "leave_a_foreign_process", "text": str(told)})
+    await own_broker.create(new_job("leaver", "hostile", params=leave))
+    pid = int(await eventually(lambda: _read(told)))
+    try:
+        await eventually(lambda: _has_ended(own_broker, "leaver"))
+        let_go(record)
+        await eventually(lambda: _has_ended(own_broker, "job"))
+        assert len(record.read_text().split()) == 1
+        worker.send(signal.SIGTERM)
+        await worker.ended()
+        assert is_alive(pid)
+    finally:
+        os.kill(pid, signal.SIGKILL)
 
 
 async def test_a_child_is_replaced_after_so_many_jobs(make_pool: MakePool) -> None:

@@ -52,11 +52,12 @@ local function stored_job(id)
   return type(job) == 'string' and job or nil
 end
 
--- Keep all that is stored of a job for as long as it runs, however long that is.
+-- Keep all that is stored of a job for its whole lifetime from now on. A job that runs gets that at
+-- each heartbeat, so it may run for as long as it likes.
 local function keep_stored(id, meta)
-  redis.call('PERSIST', META .. id)
-  redis.call('PERSIST', JOB .. id)
-  if meta.idempotency then redis.call('PERSIST', IDEMPOTENCY .. meta.idempotency) end
+  redis.call('PEXPIRE', META .. id, META_LIFETIME)
+  redis.call('PEXPIRE', JOB .. id, JOB_LIFETIME)
+  if meta.idempotency then redis.call('PEXPIRE', IDEMPOTENCY .. meta.idempotency, META_LIFETIME) end
 end
 
 local function exists(id)

@@ -12,11 +12,12 @@ local function hold_place(id, task, key, span, now)
   if redis.call('PTTL', name) < span then redis.call('PEXPIRE', name, span) end
 end
 
--- Free the place of job `id`, if it holds one, and make the job that waits longest runnable.
+-- Free the place of job `id`, if it holds one, and make the job that waits longest runnable. That is
+-- done also if it held none: its place may have lapsed, or it was called itself and did not come.
 local function leave_place(id, task, key, now)
   local name = place_name(task, key)
   redis.call('ZREM', PARKED .. name, id)
-  if redis.call('ZREM', HOLDERS .. name, id) == 0 then return end
+  redis.call('ZREM', HOLDERS .. name, id)
   local next_id = redis.call('ZPOPMIN', PARKED .. name)[1]
   if next_id then
     redis.call('ZADD', QUEUE .. task, 'XX', now, next_id)
