@@ -48,7 +48,7 @@ MOST_CLAIMED = 32  # jobs at once: their data has to cross a slow link in the ti
 PRESENCE_SECONDS = 1.0  # how soon its presence shows what it has begun to run
 PRESENCE_BEATS = 3  # heartbeats that a presence outlasts
 STUCK_SECONDS = 60.0  # how long a worker with free slots may go without trying to claim
-FAREWELL_SECONDS = 5.0  # how long a stopping worker tries to hand in outcomes
+FAREWELL_SECONDS = 5.0  # how long a worker that ends tries to hand in outcomes
 
 
 class StuckError(Exception):
@@ -125,13 +125,14 @@ class Worker(arq.Worker):
         ]
         event(log, logging.INFO, "worker_ready", name=self.name,
               tasks=",".join(self.functions), slots=self.max_jobs)  # fmt: skip
+        grace = 0.0  # after a failure
         try:
             await first_of(self._stopping.wait(), taking, *keepers)
-            await self._say_farewell(taking)
+            grace = self._settings.grace_seconds
         finally:
+            await self._say_farewell(taking, grace)
             for keeper in (taking, *keepers):
                 keeper.cancel()
-            await self._abandon_jobs()
             self._slots.close()
             self._forks.close()
         await self._forks.wait_closed()
@@ -171,9 +172,10 @@ class Worker(arq.Worker):
                 return
             await asyncio.sleep(delay)
 
-    async def _say_farewell(self, taking: asyncio.Task[None]) -> None:
+    async def _say_farewell(self, taking: asyncio.Task[None], grace: float) -> None:
         """Give running jobs their grace, hand back the rest, and let every outcome get through."""
-        end_of_grace = time.monotonic() + self._settings.grace_seconds
+        end_of_grace = time.monotonic() + grace
+        self._stopping.set()
         self.broker.break_off_claim()
         await asyncio.wait({taking}, timeout=FAREWELL_SECONDS)
         self._slots.give_back()  # what was taken ahead
@@ -181,9 +183,6 @@ class Worker(arq.Worker):
         await self._wait_for_jobs(max(0.0, left))
         self._leases.stop_all()
         await self._wait_for_jobs(FAREWELL_SECONDS + min(0.0, left))
-
-    async def _abandon_jobs(self) -> None:
-        """Whatever still runs, or waits to be handed in: nobody may wait for it any more."""
         for job in self._leases.held.values():
             event(log, logging.WARNING, "job_left_to_its_lease", job=job.id, task=job.task)
         abandoned = list(self.tasks.values())

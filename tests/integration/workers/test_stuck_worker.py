@@ -1,4 +1,4 @@
-"""A worker that lives but takes no jobs ends, for its supervisor to start it anew."""
+"""A worker that fails, or lives but takes no jobs, ends, for its supervisor to start it anew."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ import pytest
 from config.settings import Settings
 from tests.held_jobs import let_go
 from tests.queue_server import QueueServer
-from tests.queue_state import new_job
+from tests.queue_state import meta_of, new_job
 from tests.waiting import eventually
 from workers.queue.broker import Broker
 from workers.queue.records import State
@@ -29,6 +29,22 @@ async def wait_for_ever(self, *arguments):
 
 worker.STUCK_SECONDS = 0.5
 worker.Worker._claimed = wait_for_ever
+sys.argv = ["workers"]
+sys.exit(__main__.main())
+"""
+
+
+# Nor is any failure known; this one comes once there is a file.
+FAILING_WORKER = """
+import asyncio, os, sys
+from workers import __main__, worker
+
+async def fail(self):
+    while not os.path.exists(os.environ["FAILS_ONCE_THERE_IS"]):
+        await asyncio.sleep(0.01)
+    raise RuntimeError("a bug")
+
+worker.Worker._keep_presence = fail
 sys.argv = ["workers"]
 sys.exit(__main__.main())
 """
@@ -67,6 +83,35 @@ def test_it_says_so_and_ends() -> None:
     assert ended.returncode == 1
     assert "worker_stuck" in ended.stderr
     assert "nothing was claimed for" in ended.stderr
+
+
+@pytest.mark.parametrize("server", ["there", "away"])
+async def test_one_that_fails_hands_its_jobs_back_and_ends(
+    own_server: QueueServer, own_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    server: str,
+) -> None:  # fmt: skip
+    record, failure = tmp_path / "record", tmp_path / "failure"
+    monkeypatch.setenv("FAILS_ONCE_THERE_IS", str(failure))
+    await own_broker.create(new_job("job", "hold", params=orjson.dumps({"record": str(record)})))
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FAILING_WORKER, stderr=asyncio.subprocess.PIPE
+    )
+    await eventually(record.exists)
+    if server == "away":
+        own_server.kill()
+
+    failure.touch()
+
+    try:
+        _, said = await asyncio.wait_for(worker.communicate(), 20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            worker.kill()
+    assert worker.returncode == 1
+    assert b"RuntimeError: a bug" in said
+    if server == "there":
+        assert (await own_broker.read("job")).state is State.RETRY
+        assert "crashes" not in await meta_of(own_broker.redis, "job")
 
 
 async def succeeded(broker: Broker, job_id: str = "job") -> bool:
