@@ -9,7 +9,7 @@ from config.logs import event
 from workers.outbox import Outbox
 from workers.outcome import Ending, Outcome, StopReason
 from workers.queue.broker import Broker
-from workers.queue.errors import QueueUnavailableError
+from workers.queue.errors import QueueError, QueueUnavailableError
 from workers.queue.records import ClaimedJob, State, Verdict
 from workers.retries import until_it_works
 
@@ -51,12 +51,20 @@ class Reporter:
     async def replay(self) -> int:
         """Hand in what an earlier process of this node could not; how many outcomes.
 
+        One that is refused, for what somebody put under its job's names, stays for the next start.
+
         Raises:
             QueueUnavailableError: the queue server is away; nothing is lost.
         """
         number = 0
         for job, outcome in self._outbox.kept():
-            verdict = await self._handed_in(job, outcome)
+            try:
+                verdict = await self._handed_in(job, outcome)
+            except QueueUnavailableError:
+                raise
+            except QueueError as error:
+                event(log, logging.ERROR, "outcome_refused", job=job.id, task=job.task, why=error)
+                continue
             event(log, logging.INFO, "outcome_replayed", job=job.id, task=job.task, verdict=verdict)
             self._outbox.forget(job)
             number += 1
