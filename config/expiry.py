@@ -4,7 +4,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from config.logs import event
@@ -26,7 +26,8 @@ def remove_expired_files(settings: Settings) -> int:
         except BlockingIOError:
             return 0
         oldest = time.time() - settings.file_expiration_seconds
-        removed = sum(_remove(p) for p in _expired(settings.files_dir, settings, oldest))
+        expired = _expired(settings.files_dir.resolve(), settings.places, oldest)
+        removed = sum(map(_remove, expired))
         _remove_records_of_the_gone(settings, oldest)
         return removed
 
@@ -40,18 +41,26 @@ def _remove_records_of_the_gone(settings: Settings, oldest: float) -> None:
             record.unlink(missing_ok=True)
 
 
-def _expired(folder: Path, settings: Settings, oldest: float) -> Iterator[Path]:
+def _expired(folder: Path, ours: Collection[Path], oldest: float) -> Iterator[Path]:
     """Everything below ``folder`` that is old enough, files before the folder they lie in."""
     with os.scandir(folder) as entries:
         for entry in list(entries):
             path = Path(entry.path)
-            if path == settings.fasttask_files_dir:
+            if _is_ours(path, ours):
                 continue
             changed = entry.stat(follow_symlinks=False).st_mtime
             if entry.is_dir(follow_symlinks=False):
-                yield from _expired(path, settings, oldest)
+                yield from _expired(path, ours, oldest)
             if changed < oldest:
                 yield path
+
+
+def _is_ours(path: Path, ours: Collection[Path]) -> bool:
+    """Whether it is one of a node's places, or a link on the way to one."""
+    if not path.is_symlink():
+        return path in ours
+    target = os.path.realpath(path)
+    return any(place.is_relative_to(target) for place in ours)
 
 
 def _remove(path: Path) -> bool:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from config.project_file import PROJECT_ROOT
 from config.setting_groups.group import SettingGroup
@@ -14,6 +14,7 @@ from config.task_names import task_names_in
 
 # The longest path that fits into sockaddr_un.sun_path on Linux, less the closing NUL: unix(7).
 LONGEST_SOCKET_PATH = 107
+USERS_FILE = "user_to_passwd.json"
 
 
 def _absolute(path: Path) -> Path:
@@ -29,12 +30,17 @@ def _below(parent: str, name: str) -> Any:
 
 
 class FolderSettings(SettingGroup):
-    """The places of files. Most follow from FASTTASK_DIR unless they are set themselves."""
+    """The places of files. Most follow from FASTTASK_DIR unless they are set themselves.
 
+    What lies below FILES_DIR is served and, when it is old, removed; FASTTASK_FILES_DIR is not. So
+    nothing that a node needs may lie in the one and not in the other, all links followed.
+    """
+
+    # FILES_DIR and FASTTASK_FILES_DIR come before those that are compared with them.
     fasttask_dir: AbsolutePath = PROJECT_ROOT
-    tasks_dir: AbsolutePath = _below("fasttask_dir", "tasks")
     files_dir: AbsolutePath = _below("fasttask_dir", "files")
     fasttask_files_dir: AbsolutePath = _below("files_dir", "fasttask")
+    tasks_dir: AbsolutePath = _below("fasttask_dir", "tasks")
     log_dir: AbsolutePath = _below("fasttask_files_dir", "log")
     conf_dir: AbsolutePath = _below("fasttask_files_dir", "conf")
     redis_dir: AbsolutePath = _below("fasttask_files_dir", "redis")
@@ -59,10 +65,51 @@ class FolderSettings(SettingGroup):
             raise ValueError("holds no task file; put NAME.py with a function NAME into it")
         return path
 
+    @field_validator("files_dir")
+    @classmethod
+    def _fasttask_is_not_handed_out(cls, path: Path, info: ValidationInfo) -> Path:
+        for place in (info.data.get("fasttask_dir", PROJECT_ROOT), PROJECT_ROOT):
+            if _is_within(place, path):
+                raise ValueError(
+                    f"holds FastTask itself (FASTTASK_DIR={place}), which would be served and, "
+                    "when it is old, removed; choose a folder that holds nothing else"
+                )
+        return path
+
+    @field_validator("fasttask_files_dir")
+    @classmethod
+    def _leaves_something_to_serve(cls, path: Path, info: ValidationInfo) -> Path:
+        files_dir = info.data.get("files_dir")
+        if files_dir is not None and _is_within(files_dir, path):
+            raise ValueError(
+                f"holds FILES_DIR={files_dir}, of which nothing could be served; "
+                "choose a folder below it or elsewhere"
+            )
+        return path
+
+    @field_validator(
+        "tasks_dir", "log_dir", "conf_dir", "redis_dir", "ssl_cert_dir", "ssl_keyfile",
+        "ssl_certfile",
+    )  # fmt: skip
+    @classmethod
+    def _is_not_handed_out(cls, path: Path, info: ValidationInfo) -> Path:
+        _check_is_not_handed_out(path, info)
+        if info.field_name == "conf_dir":  # its file may be a link
+            _check_is_not_handed_out(path / USERS_FILE, info)
+        return path
+
     @property
     def users_file(self) -> Path:
         """Who may log in: see config/users.py. Missing or empty: everybody."""
-        return self.conf_dir / "user_to_passwd.json"
+        return self.conf_dir / USERS_FILE
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Where all is that a node needs and nobody may remove, links followed."""
+        return tuple(map(_resolved, (
+            self.fasttask_dir, self.tasks_dir, self.fasttask_files_dir, self.log_dir,
+            self.conf_dir, self.redis_dir, self.ssl_cert_dir, self.ssl_keyfile, self.ssl_certfile,
+        )))  # fmt: skip
 
     @property
     def audit_log_file(self) -> Path:
@@ -95,6 +142,26 @@ class FolderSettings(SettingGroup):
             return path
         digest = hashlib.sha256(os.fsencode(self.fasttask_files_dir)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"fasttask-{os.getuid()}-{digest}" / name
+
+
+def _resolved(path: Path) -> Path:
+    """With all links followed; unlike Path.resolve it bears a loop of links."""
+    return Path(os.path.realpath(path))
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    return _resolved(path).is_relative_to(_resolved(folder))
+
+
+def _check_is_not_handed_out(path: Path, info: ValidationInfo) -> None:
+    files_dir, private = info.data.get("files_dir"), info.data.get("fasttask_files_dir")
+    if files_dir is None or private is None:  # the mistake is there
+        return
+    if _is_within(path, files_dir) and not _is_within(path, private):
+        raise ValueError(
+            f"{_resolved(path)} lies in FILES_DIR={files_dir} and so would be served and, when it "
+            f"is old, removed; choose a place outside, or below FASTTASK_FILES_DIR={private}"
+        )
 
 
 def _is_trust_store(folders: str) -> bool:

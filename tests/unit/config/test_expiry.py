@@ -52,6 +52,36 @@ def test_never_touches_what_is_ours(settings: Settings) -> None:
     assert ours.exists()
 
 
+def test_never_touches_what_is_ours_whatever_it_is_called(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "files").symlink_to(tmp_path / "disk")
+    settings = make_settings(
+        fasttask_files_dir=tmp_path / "disk" / "fasttask", file_expiration_seconds=AGE
+    )
+    ours = _make(settings.conf_dir / "user_to_passwd.json", 10 * AGE)
+    old = _make(settings.files_dir / "old", 2 * AGE)
+
+    assert remove_expired_files(settings) == 1
+    assert (ours.exists(), old.exists()) == (True, False)
+
+
+def test_keeps_the_links_by_which_a_node_finds_what_is_its_own(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "files").mkdir()
+    for name in ("fasttask", "conf"):
+        (tmp_path / "files" / name).symlink_to(tmp_path / "elsewhere")
+        os.utime(tmp_path / "files" / name, (0, 0), follow_symlinks=False)
+    settings = make_settings(conf_dir=tmp_path / "files" / "conf", file_expiration_seconds=AGE)
+
+    assert remove_expired_files(settings) == 0
+    assert settings.fasttask_files_dir.is_dir()
+    assert settings.conf_dir.is_dir()
+
+
 def test_follows_no_links(settings: Settings, tmp_path: Path) -> None:
     outside = _make(tmp_path / "outside" / "old", 2 * AGE)
     link = settings.files_dir / "link"

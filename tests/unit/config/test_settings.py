@@ -224,6 +224,81 @@ def test_folders_follow_from_the_ones_above(environment: Environment, tmp_path: 
     assert settings.log_dir == Path.cwd() / "relative"
 
 
+PLACES = (
+    "LOG_DIR", "CONF_DIR", "REDIS_DIR", "SSL_CERT_DIR", "SSL_KEYFILE", "SSL_CERTFILE",
+)  # fmt: skip
+
+
+def test_what_a_node_needs_may_not_lie_among_the_files_it_serves(
+    environment: Environment, tmp_path: Path
+) -> None:
+    environment(FILES_DIR=tmp_path, **{name: tmp_path / name for name in PLACES})
+    environment(WORKER_CONCURRENCY=0)
+    *lines, last = mistakes()
+
+    assert [line.partition("=")[0] for line in lines] == list(PLACES)
+    for name, line in zip(PLACES, lines, strict=True):
+        assert f"{tmp_path / name} lies in FILES_DIR={tmp_path} and so would be served" in line
+        assert f"below FASTTASK_FILES_DIR={tmp_path / 'fasttask'}" in line
+    assert last.startswith("WORKER_CONCURRENCY=0")
+
+
+def test_tasks_may_not_lie_among_the_files_that_are_served(
+    environment: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "mine.py").touch()
+    environment(FILES_DIR=tmp_path, TASKS_DIR=tmp_path / "tasks")
+
+    [line] = mistakes()
+    assert line.startswith("TASKS_DIR=")
+    assert "choose a place outside" in line
+
+
+@pytest.mark.parametrize("name", ["conf", "conf/user_to_passwd.json"])
+def test_a_link_does_not_hide_where_something_lies(
+    environment: Environment, tmp_path: Path, name: str
+) -> None:
+    link = tmp_path / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "files" / "here")
+    environment(FILES_DIR=tmp_path / "files", CONF_DIR=tmp_path / "conf")
+
+    [line] = mistakes()
+    assert line.startswith("CONF_DIR=")
+    assert f"{tmp_path / 'files' / 'here'}" in line
+
+
+def test_the_same_folder_may_be_called_by_two_names(
+    environment: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / "data").symlink_to(tmp_path)
+    environment(FILES_DIR=tmp_path / "data" / "files")
+    environment(FASTTASK_FILES_DIR=tmp_path / "files" / "own", REDIS_DIR=tmp_path / "elsewhere")
+
+    assert load_settings().conf_dir == tmp_path / "files" / "own" / "conf"
+
+
+@pytest.mark.parametrize("folder", [PROJECT, PROJECT.parent])
+def test_fasttask_itself_is_not_served(environment: Environment, folder: Path) -> None:
+    environment(FILES_DIR=folder)
+
+    assert any(
+        line.startswith(f"FILES_DIR={folder}: holds FastTask itself (FASTTASK_DIR={PROJECT})")
+        for line in mistakes()
+    )
+
+
+@pytest.mark.parametrize("name", ["files", "files/x"])
+def test_not_all_of_the_files_are_the_nodes_own(
+    environment: Environment, tmp_path: Path, name: str
+) -> None:
+    environment(FILES_DIR=tmp_path / name, FASTTASK_FILES_DIR=tmp_path / "files")
+
+    [line] = mistakes()
+    assert line.startswith(f"FASTTASK_FILES_DIR={tmp_path / 'files'}: holds FILES_DIR=")
+
+
 def test_a_socket_in_a_deep_folder_lies_elsewhere_and_always_at_the_same_place(
     environment: Environment, tmp_path: Path
 ) -> None:
