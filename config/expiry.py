@@ -1,5 +1,6 @@
 """Old files: what users uploaded and tasks wrote is removed when nobody changed it for long."""
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -37,29 +38,36 @@ def _remove_records_of_the_gone(settings: Settings, oldest: float) -> None:
     if not settings.owners_dir.is_dir():
         return
     for record in settings.owners_dir.iterdir():
-        if record.stat().st_mtime < oldest and not (settings.files_dir / record.name).exists():
-            record.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # somebody else was faster
+            if record.stat().st_mtime < oldest and not (settings.files_dir / record.name).exists():
+                record.unlink()
 
 
 def _expired(folder: Path, ours: Collection[Path], oldest: float) -> Iterator[Path]:
     """Everything below ``folder`` that is old enough, files before the folder they lie in."""
-    with os.scandir(folder) as entries:
-        for entry in list(entries):
-            path = Path(entry.path)
-            if _is_ours(path, ours):
-                continue
-            changed = entry.stat(follow_symlinks=False).st_mtime
-            if entry.is_dir(follow_symlinks=False):
-                yield from _expired(path, ours, oldest)
-            if changed < oldest:
-                yield path
+    with os.scandir(folder) as scanned:
+        entries = list(scanned)
+    for entry in entries:
+        with contextlib.suppress(OSError):  # it is gone meanwhile, or closed to us: on to the next
+            yield from _expired_of(entry, ours, oldest)
 
 
-def _is_ours(path: Path, ours: Collection[Path]) -> bool:
+def _expired_of(entry: os.DirEntry[str], ours: Collection[Path], oldest: float) -> Iterator[Path]:
+    path = Path(entry.path)
+    if _is_ours(entry, ours):
+        return
+    changed = entry.stat(follow_symlinks=False).st_mtime
+    if entry.is_dir(follow_symlinks=False):
+        yield from _expired(path, ours, oldest)
+    if changed < oldest:
+        yield path
+
+
+def _is_ours(entry: os.DirEntry[str], ours: Collection[Path]) -> bool:
     """Whether it is one of a node's places, or a link on the way to one."""
-    if not path.is_symlink():
-        return path in ours
-    target = os.path.realpath(path)
+    if not entry.is_symlink():
+        return Path(entry.path) in ours
+    target = os.path.realpath(entry.path)
     return any(place.is_relative_to(target) for place in ours)
 
 

@@ -1,7 +1,9 @@
 """Old files: removed when nobody changed them for long, ours never."""
 
 import fcntl
+import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from config.expiry import remove_expired_files
 from config.settings import Settings
 
 AGE = 100.0
+SOMEBODY = 65534
 
 
 @pytest.fixture
@@ -91,6 +94,63 @@ def test_follows_no_links(settings: Settings, tmp_path: Path) -> None:
     remove_expired_files(settings)
     assert outside.exists()
     assert not link.is_symlink()
+
+
+def test_a_folder_that_nobody_may_look_into_keeps_no_other_from_being_cleaned(
+    make_settings: Callable[..., Settings],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        settings = make_settings(files_dir=Path(folder) / "files", file_expiration_seconds=AGE)
+        for name in "abcde":
+            _make(settings.files_dir / f"{name}{name}" / "old", 2 * AGE)
+        closed = settings.files_dir / "cc"
+        closed.chmod(0)
+        removed = _removed_without_privileges(settings)
+        closed.chmod(0o700)
+
+        assert removed == 8
+        assert [path.name for path in settings.files_dir.glob("*/old")] == ["old"]
+
+
+def _removed_without_privileges(settings: Settings) -> int:
+    if os.geteuid() != 0:
+        return remove_expired_files(settings)
+    for path in [settings.files_dir, *settings.files_dir.rglob("*")]:
+        os.chown(path, SOMEBODY, -1)
+    os.seteuid(SOMEBODY)
+    try:
+        return remove_expired_files(settings)
+    finally:
+        os.seteuid(0)
+
+
+class FasterOne(logging.Handler):
+    """Removes all files of a folder the moment that the first one is."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002  whichever it is
+        for path in list(self._folder.glob("*")):
+            path.unlink()
+
+
+def test_a_file_that_somebody_else_removes_keeps_no_other_from_being_cleaned(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in "abc":
+        _make(settings.files_dir / "folder" / name, 2 * AGE)
+    log, faster = logging.getLogger("fasttask.expiry"), FasterOne(settings.files_dir / "folder")
+    caplog.set_level(logging.INFO, logger=log.name)
+    log.addHandler(faster)
+    try:
+        assert remove_expired_files(settings) == 2, "the first file, and the folder"
+    finally:
+        log.removeHandler(faster)
+
+    assert [path.name for path in settings.files_dir.iterdir()] == ["fasttask"]
 
 
 def test_one_process_at_a_time_works(settings: Settings) -> None:
