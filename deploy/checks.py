@@ -8,6 +8,7 @@ from config.registry import load_tasks
 from config.settings import Settings
 from deploy.certificate import check_certificate
 from deploy.external_queue import check_external_queue
+from deploy.folders import check_uploads
 from deploy.ports import check_ports
 from deploy.queue_binary import queue_server_of
 from deploy.sockets import prepare_sockets
@@ -43,4 +44,6 @@ def _checks(settings: Settings) -> list[Callable[[Settings], object]]:
     ]
     if settings.has_api:
         checks.append(check_certificate)
+    if settings.has_api and settings.api_file_upload:
+        checks.append(check_uploads)
     return checks

@@ -39,6 +39,28 @@ def make_folders(settings: Settings) -> None:
         raise ConfigurationError(list(problems.values()))
 
 
+def check_uploads(settings: Settings) -> None:
+    """See that an upload that is whole can appear among the files in one step.
+
+    Raises:
+        ConfigurationError: the two folders lie on file systems of their own.
+    """
+    # Comparing devices would not do: two mounts of one file system are two as well.
+    descriptor, name = tempfile.mkstemp(prefix="probe-", dir=settings.fasttask_files_dir)
+    os.close(descriptor)
+    probe = Path(name)
+    try:
+        probe = probe.replace(settings.files_dir / probe.name)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"FASTTASK_FILES_DIR={settings.fasttask_files_dir}: no upload could be moved from "
+             f"there to FILES_DIR={settings.files_dir} ({error.strerror}); choose a folder on the "
+             "same file system, or set API_FILE_UPLOAD=False"]
+        ) from None  # fmt: skip
+    finally:
+        probe.unlink()
+
+
 def is_own(settings: Settings, folder: Path) -> bool:
     """Whether nobody else keeps anything there: it is below FASTTASK_FILES_DIR, empty or missing.
 

@@ -1,5 +1,6 @@
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +9,12 @@ import pytest
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load_settings
+from deploy.checks import check_node
 from deploy.folders import make_folders
+from tests.ports import kept_port
 
 NOBODY = 65534
+OTHER_FILE_SYSTEM = Path("/dev/shm")  # noqa: S108  a folder of its own is made there
 
 
 def mode(path: Path) -> int:
@@ -91,3 +95,41 @@ def test_every_folder_that_is_wrong_is_named(tmp_path: Path) -> None:
             load_settings(files_dir=tmp_path / "files", **wrong, redis_dir=wrong["log_dir"])
         )
     assert [line.split("=")[0] for line in caught.value.lines] == ["LOG_DIR"]
+
+
+@pytest.fixture
+def other_file_system(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nothing can be moved to from the test's own."""
+    if not OTHER_FILE_SYSTEM.is_dir() or OTHER_FILE_SYSTEM.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one file system only")
+    with tempfile.TemporaryDirectory(dir=OTHER_FILE_SYSTEM) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """For an API."""
+    with kept_port() as port:
+        yield port
+
+
+def test_uploads_that_could_not_be_moved_to_the_files_stop_the_start(
+    node: Callable[..., Settings], port: int, other_file_system: Path
+) -> None:
+    settings = node(fasttask_files_dir=other_file_system / "fasttask", api_port=port)
+    before = sorted(settings.fasttask_files_dir.iterdir())
+    with pytest.raises(ConfigurationError) as caught:
+        check_node(settings)
+
+    (line,) = caught.value.lines
+    assert line.startswith(f"FASTTASK_FILES_DIR={settings.fasttask_files_dir}: no upload could be")
+    assert "choose a folder on the same file system" in line
+    assert sorted(settings.fasttask_files_dir.iterdir()) == before
+    check_node(settings.model_copy(update={"api_file_upload": False}))
+
+
+def test_a_trial_of_an_upload_leaves_nothing(node: Callable[..., Settings], port: int) -> None:
+    settings = node(api_port=port)
+    check_node(settings)
+
+    assert [path.name for path in settings.files_dir.iterdir()] == ["fasttask"]
