@@ -116,13 +116,21 @@ class LineFormatter(logging.Formatter):
         shown = _all_shown(record.fields) if isinstance(record, Event) else ""
         line = _line(record.created, record.levelno, record.name, record.getMessage() + shown)
         if record.exc_info:
-            line += "\n    " + self.formatException(record.exc_info).replace("\n", "\n    ")
+            traceback = self.formatException(record.exc_info).split("\n")
+            line = "\n    ".join([line, *map(_written_out, traceback)])
         return line
 
 
 def _line(at: float, level: int, log: str, text: str) -> str:
     part, level_name = log.removeprefix("fasttask."), logging.getLevelName(level)
-    return f"{iso(int(at * 1000))} {level_name:<7} {part} {text}".replace("\n", "\\n")
+    return _written_out(f"{iso(int(at * 1000))} {level_name:<7} {part} {text}")
+
+
+def _written_out(line: str) -> str:
+    """One line, whatever it says, and nothing in it that would steer a terminal."""
+    if line.isprintable():
+        return line
+    return "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in line])
 
 
 def _all_shown(fields: Mapping[str, Any]) -> str:
@@ -131,4 +139,7 @@ def _all_shown(fields: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     text = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    return f'"{text}"' if " " in text or not text else text
+    if " " not in text and text and text[0] != '"':
+        return text
+    # A quote that stands in it would end it, and what follows pass for a field of ours.
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -34,6 +34,11 @@ def log() -> Iterator[logging.Logger]:
         ({"why": "two words"}, ' why="two words"'),
         ({"empty": ""}, ' empty=""'),
         ({"why": "two\nlines"}, " why=two\\nlines"),
+        ({"path": "/\x1b[2J\r\x9b\u2028\ud800é"}, " path=/\\x1b[2J\\r\\x9b\\u2028\\ud800é"),
+        ({"path": '/a" job="j-1'}, r' path="/a\" job=\"j-1"'),
+        ({"path": "/a b\\", "who": " job=j-1"}, r' path="/a b\\" who=" job=j-1"'),
+        ({"path": '"/a"'}, r' path="\"/a\""'),
+        ({"body": '{"a":1}'}, ' body={"a":1}'),
     ],
 )
 def test_an_event_is_a_line(
@@ -82,6 +87,22 @@ def test_a_traceback_follows_indented(
     assert first.endswith("ERROR   part failed")
     assert all(line.startswith("    ") for line in rest)
     assert rest[-1].endswith("ValueError: hello")
+
+
+def test_what_would_steer_a_terminal_is_written_out_whoever_logs_it(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(debug=False)
+    logging.getLogger("library").warning("a\x1b[2J%s", "\x07")
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        log.exception("failed")
+
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert lines[0].endswith(r"library a\x1b[2J\x07")
+    assert lines[-1] == r"    ValueError: \x1b[2J"
 
 
 @pytest.mark.parametrize("debug", [False, True])
