@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from config.nobody import NOBODY
+from config.nobody import RESERVED
 from config.passwords import check_hash, is_hashed
 
 EVERY_TASK = ("*",)
@@ -84,8 +84,8 @@ def _user(name: str, entry: object) -> User:
     try:
         if not name:
             raise ValueError("needs a name")
-        if name == NOBODY:
-            raise ValueError("is what everybody is called where there are no users; rename it")
+        if name in RESERVED:
+            raise ValueError(f"is {RESERVED[name]}; rename it")
         if unknown := given.keys() - FIELDS:  # a misspelt "tasks" must not allow all of them
             raise ValueError(f"has no field {min(unknown)!r}; there are password, tasks, admin")
         return User(name, _password(given), _tasks(given), _admin(given))

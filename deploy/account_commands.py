@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from config.errors import ConfigurationError
-from config.nobody import NOBODY
+from config.nobody import RESERVED
 from config.passwords import hashed, is_hashed
 from config.settings import Settings
 from config.tokens import tokens_as_json
@@ -120,10 +120,8 @@ def _check_name(name: str) -> None:
             ["NAME is required: printable characters, and no colon, for HTTP Basic has no way "
              "to send one in a name"]
         )  # fmt: skip
-    if name == NOBODY:
-        raise ConfigurationError(
-            [f"{NOBODY} is what everybody is called where there are no users; take another name"]
-        )
+    if name in RESERVED:
+        raise ConfigurationError([f"{name} is {RESERVED[name]}; take another name"])
 
 
 def _patterns(settings: Settings, tasks: str) -> tuple[str, ...]:

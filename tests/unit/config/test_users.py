@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.callers import THIS_NODE
 from config.nobody import NOBODY
 from config.users import UsersFileError, read_users
 
@@ -17,6 +18,13 @@ def test_nobody_is_called_what_everybody_was_before_there_were_users(users_file:
     users_file.write_text(f'{{"a": "1", "{NOBODY}": "2"}}')
 
     with pytest.raises(UsersFileError, match=f"user '{NOBODY}': .* rename it"):
+        read_users(users_file)
+
+
+def test_nobody_is_called_what_the_nodes_own_commands_are(users_file: Path) -> None:
+    users_file.write_text(f'{{"a": "1", "{THIS_NODE.name}": "2"}}')
+
+    with pytest.raises(UsersFileError, match=f"user '{THIS_NODE.name}': .* rename it"):
         read_users(users_file)
 
 

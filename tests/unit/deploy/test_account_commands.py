@@ -81,6 +81,7 @@ def test_a_change_leaves_the_others_alone(node: Callable[..., Settings]) -> None
     [
         ("", "", "", "NAME is required"), ("a:b", "", "", "colon"), ("a\n", "", "", "NAME"),
         ("Anonymous", "", "", "another name"),
+        ("node", "", "", "another name"),
         ("a", "get_nothing*", "", "get_circle_area, get_hypotenuse"),
         ("a", "", "short", "8 characters"), ("a", "", "$argon2id$v=19$", "8 characters"),
         ("a", "", "12345678\udcff", "printable"),
