@@ -44,7 +44,8 @@ class TaskSettings(FolderSettings, NodeSettings):
     def _split_at_commas(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
         if not isinstance(value, str):
             return tuple(value)
-        return tuple(name.strip() for name in value.split(",") if name.strip())
+        named = (name.strip() for name in value.split(","))
+        return tuple(dict.fromkeys(filter(None, named)))  # one that is named twice counts once
 
     @field_validator("enabled_tasks", "disabled_tasks")
     @classmethod

@@ -197,6 +197,12 @@ def test_enabled_tasks_win_over_disabled_ones(environment: Environment) -> None:
     assert load_settings().loaded_tasks == ("get_circle_area",)
 
 
+def test_a_task_that_is_named_twice_counts_once(environment: Environment) -> None:
+    environment(ENABLED_TASKS="get_hypotenuse,get_circle_area,get_hypotenuse")
+
+    assert load_settings().loaded_tasks == ("get_circle_area", "get_hypotenuse")
+
+
 def test_disabled_tasks_are_left_out(environment: Environment) -> None:
     environment(DISABLED_TASKS="get_circle_area")
 
