@@ -17,6 +17,7 @@ from config.errors import ConfigurationError
 from config.task_names import NAME_PATTERN
 
 CONCURRENCY_FIELD = "fasttask_concurrency_params"
+SUM_OF_ALL = "total"  # task_info_total
 OUR_PACKAGES = frozenset({"app", "config", "deploy", "packages", "tasks", "tests", "workers"})
 
 
@@ -96,6 +97,13 @@ def _check_name(path: Path, name: str) -> None:
             1,
             f"{name!r} is no task name",
             "use letters, digits and underscores, a letter first",
+        )
+    if name == SUM_OF_ALL:
+        raise TaskFileError(
+            path,
+            1,
+            f"the name {name!r} belongs to the sum over all tasks in status_info",
+            "rename the file and its function",
         )
     if name in sys.stdlib_module_names or name in OUR_PACKAGES:
         raise TaskFileError(

@@ -105,6 +105,18 @@ def test_a_name_that_cannot_be_a_task_is_refused(load: Callable[..., TaskSpec], 
     assert sys.modules.get(name) is before
 
 
+def test_a_task_that_would_hide_the_sum_over_all_tasks_is_refused(
+    load: Callable[..., TaskSpec], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load("def total(a): ...", "total")
+
+    [text] = refused.value.lines
+    assert text.startswith(f"{tmp_path}/total.py:1: ")
+    assert "status_info" in text
+    assert text.endswith("rename the file and its function")
+
+
 def test_our_own_field_cannot_be_a_users(load: Callable[..., TaskSpec]) -> None:
     models = MODELS.replace("a: int", "fasttask_concurrency_params: int")
     with pytest.raises(ConfigurationError, match="rename it"):
