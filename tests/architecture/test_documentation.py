@@ -5,6 +5,8 @@ import re
 import pytest
 
 from config.settings import Settings
+from config.task_names import task_names_in
+from config.users import is_among
 from tests.conftest import PROJECT
 
 READMES = ("README.md", "README.zh-CN.md")
@@ -40,6 +42,15 @@ def test_every_make_command_is_a_target(readme: str) -> None:
     used = set(re.findall(r"(?:`|\$ )(?:[A-Z_]+=\S+ )*make ([a-z-]+)", text_of(readme)))
     assert used
     assert used - targets == set()
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_user_that_is_made_may_run_tasks_that_there_are(readme: str) -> None:
+    given = re.findall(r"make user .*TASKS='([^']+)'", text_of(readme))
+    patterns = [pattern for tasks in given for pattern in tasks.split(",")]
+    shipped = task_names_in(PROJECT / "tasks")
+    assert patterns
+    assert [one for one in patterns if not any(is_among(t, (one,)) for t in shipped)] == []
 
 
 def test_both_readmes_have_the_same_tables() -> None:
