@@ -9,7 +9,8 @@ from config.settings import Settings
 
 # By name, because LOG_DIR may be a folder that others log to as well.
 PATTERNS = (
-    "node.log", "supervisor.log", "queue.log", "queue_certificate.log", "worker.log", "api.log",
+    "node.log", "supervisor.log", "queue.log", "queue_sync.log", "queue_certificate.log",
+    "worker.log", "api.log",
 )  # fmt: skip
 END_LINES = 20
 

@@ -10,10 +10,11 @@ from deploy.logs import end_of, follow, log_files, sizes
 
 def test_only_the_nodes_own_logs_count(node: Callable[..., Settings]) -> None:
     settings = node()
-    for name in ("worker.log", "api.log", "node.log", "syslog.log"):
+    for name in ("worker.log", "api.log", "node.log", "queue_sync.log", "syslog.log"):
         (settings.log_dir / name).touch()
     assert [log.name for log in log_files(settings)] == [
         "node.log",
+        "queue_sync.log",
         "worker.log",
         "api.log",
     ]
