@@ -40,24 +40,32 @@ status: $(INSTALLED) ## show the node's processes and addresses
 logs: $(INSTALLED) ## follow the node's logs
 	@$(RUN) -m deploy logs
 
-# make hands what stands on its command line on to the environment of the shell.
+# What is typed is handed on in the environment as it is: make would take a $ in it for a variable of
+# its own, and `make user NAME='joe$x'` change the user joe.
+define handed_on_as_typed
+override $1 := $$(value $1)
+export $1
+endef
+TYPED := $(foreach name,NAME TASKS USER DAYS TOKEN REPLAY,$(if $(filter command,$(origin $(name))),$(name)))
+$(foreach name,$(TYPED),$(eval $(call handed_on_as_typed,$(name))))
+
 dead-letters: $(INSTALLED) ## show the jobs that could not be run; REPLAY=ID runs one again
 	@$(RUN) -m deploy dead-letters $(if $(REPLAY),--replay "$$REPLAY")
 
 user: $(INSTALLED) ## make or change a user: NAME=... [TASKS=get_*,...] [ADMIN=1]; asks for the password; REMOVE=1 removes him
-	@$(if $(filter command line,$(origin NAME)),,echo "name the user: make user NAME=..."; exit 1;) \
+	@$(if $(filter NAME,$(TYPED)),,echo "name the user: make user NAME=..."; exit 1;) \
 		$(RUN) -m deploy user $(if $(TASKS),--tasks "$$TASKS") $(if $(filter 1 yes true True,$(ADMIN)),--admin) \
 		$(if $(filter 1 yes true True,$(REMOVE)),--remove) -- "$$NAME"
 
 token: $(INSTALLED) ## make an API token and show it, once: USER=... [DAYS=...]
-	@$(if $(filter command line,$(origin USER)),,echo "name the user: make token USER=..."; exit 1;) \
+	@$(if $(filter USER,$(TYPED)),,echo "name the user: make token USER=..."; exit 1;) \
 		$(RUN) -m deploy token $(if $(DAYS),--days "$$DAYS") -- "$$USER"
 
 tokens: $(INSTALLED) ## list the API tokens, without what is secret: [USER=...]
-	@$(RUN) -m deploy tokens $(if $(filter command line,$(origin USER)),-- "$$USER")
+	@$(RUN) -m deploy tokens $(if $(filter USER,$(TYPED)),-- "$$USER")
 
 token-revoke: $(INSTALLED) ## take an API token back: TOKEN=... as `make tokens` lists it
-	@$(if $(filter command line,$(origin TOKEN)),,echo "name the token: make token-revoke TOKEN=...; they are listed by: make tokens"; exit 1;) \
+	@$(if $(filter TOKEN,$(TYPED)),,echo "name the token: make token-revoke TOKEN=...; they are listed by: make tokens"; exit 1;) \
 		$(RUN) -m deploy token-revoke -- "$$TOKEN"
 
 passwords-hash: $(INSTALLED) ## put hashes in place of the plain passwords of the users file
