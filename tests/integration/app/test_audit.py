@@ -134,8 +134,19 @@ def test_it_can_be_switched_off(own_cluster: Cluster) -> None:
     assert not list(own_cluster.folder.rglob("audit.log*"))
 
 
-def test_a_proxy_on_this_machine_tells_whom_a_request_comes_from(own_cluster: Cluster) -> None:
-    gateway = own_cluster.add_gateway()
+@pytest.mark.parametrize(
+    ("believed", "shown"),
+    [
+        ({}, "192.0.2.7"),
+        ({"FORWARDED_ALLOW_IPS": "127.0.0.0/8,192.0.2.1"}, "192.0.2.7"),
+        ({"FORWARDED_ALLOW_IPS": "192.0.2.1"}, "127.0.0.1"),
+        ({"FORWARDED_ALLOW_IPS": ""}, "127.0.0.1"),
+    ],
+)
+def test_a_proxy_that_is_believed_tells_whom_a_request_comes_from(
+    own_cluster: Cluster, believed: dict[str, str], shown: str
+) -> None:
+    gateway = own_cluster.add_gateway(**believed)
     own_cluster.wait_ready()
     with gateway.client() as client:
         client.post("/create/add", json={"a": 1}, headers={"X-Forwarded-For": "192.0.2.7"})
@@ -143,4 +154,4 @@ def test_a_proxy_on_this_machine_tells_whom_a_request_comes_from(own_cluster: Cl
     gateway.stop()
 
     deeds = map(json.loads, (own_cluster.folder / AUDIT).read_text().splitlines())
-    assert [deed["from"] for deed in deeds] == ["192.0.2.7", "127.0.0.1"]
+    assert [deed["from"] for deed in deeds] == [shown, "127.0.0.1"]
