@@ -1,7 +1,8 @@
 """The certificate that the gateway shows: modern TLS only, and a renewed one without a restart.
 
-A new pair is tried before it is used: loading one that does not fit together would leave the live
-context with the new certificate and the old key, and so nobody could connect any more.
+A new pair gets a context of its own. The one that listens would go on to show a former pair whose
+keys are of another type, as it has a place for each; and a pair that does not fit together would
+leave it with the new certificate and the old key.
 """
 
 import asyncio
@@ -32,11 +33,12 @@ class LiveCertificate:
         self._certificate, self._key = settings.ssl_certfile, settings.ssl_keyfile
         self._seen = self._states()
         try:
-            self.context = self._new_context()
+            self.context = self._newest = self._new_context()
         except OSError as error:
             pair = f"SSL_CERTFILE={self._certificate}, SSL_KEYFILE={self._key}"
             problem = f"{pair}: no certificate with its key: {error.strerror or error}"
             raise ConfigurationError([problem]) from None
+        self.context.sni_callback = self._use_newest
 
     async def watch(self) -> None:
         """Look at the files again and again, for as long as the gateway runs."""
@@ -54,14 +56,9 @@ class LiveCertificate:
             self._renew()
 
     def _renew(self) -> None:
-        """Use the pair on the disk from now on, or say why not; open connections stay.
-
-        Called in the event loop and not in a thread: OpenSSL copies the context for every new
-        connection, and it must not change meanwhile.
-        """
+        """Use the pair on the disk from now on, or say why not; open connections stay."""
         try:
-            self._new_context()
-            self._load(self.context)
+            self._newest = self._new_context()
         except OSError as error:
             event(log, logging.ERROR, "certificate_kept", path=self._certificate,
                   why=error.strerror or error,
@@ -69,17 +66,20 @@ class LiveCertificate:
         else:
             event(log, logging.INFO, "certificate_loaded", path=self._certificate)
 
+    def _use_newest(
+        self, handshake: ssl.SSLObject, _name: str | None, _listening: ssl.SSLContext
+    ) -> None:
+        """Called at each handshake, also of a client that asks for no name."""
+        handshake.context = self._newest
+
     def _new_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
         context.options |= ssl.OP_NO_RENEGOTIATION
-        self._load(context)
-        return context
-
-    def _load(self, context: ssl.SSLContext) -> None:
         # Without a password of ours OpenSSL would ask for one at the terminal.
         context.load_cert_chain(self._certificate, self._key, password="")
+        return context
 
     def _states(self) -> list[FileState | None]:
         return [file_state(path) for path in (self._certificate, self._key)]

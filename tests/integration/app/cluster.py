@@ -17,7 +17,7 @@ from typing import Any, Self
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from config.settings import Settings
@@ -29,13 +29,15 @@ GATEWAY_TASKS = PROJECT / "tests" / "gateway_tasks"
 HOST = "127.0.0.1"
 LONGEST_CALL = 20.0  # seconds; an answer that takes longer counts as a hang
 
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
 
 class Certificate:
     """A self-signed certificate for HOST, and what a client needs to trust it and nothing else."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: Key | None = None) -> None:
         self.key_file, self.file = folder / "key.pem", folder / "cert.pem"
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
         now = datetime.datetime.now(datetime.UTC)
         certificate = (

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.integration.app.cluster import HOST, Certificate, Cluster, Gateway
 from tests.waiting import wait_until
@@ -28,14 +29,20 @@ def renewing(own_cluster: Cluster, pair: Certificate) -> Gateway:
     return gateway
 
 
-def connect(port: int, configure: Callable[[ssl.SSLContext], None] = lambda _: None) -> bytes:
-    """The certificate that the gateway shows to a new connection."""
+def as_ever(_context: ssl.SSLContext) -> None:
+    pass
+
+
+def connect(
+    port: int, configure: Callable[[ssl.SSLContext], None] = as_ever, name: str | None = None
+) -> bytes:
+    """The certificate that the gateway shows to a new connection, which asks for ``name``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     configure(context)
     with (
         socket.create_connection((HOST, port), 10) as plain,
-        context.wrap_socket(plain) as connection,
+        context.wrap_socket(plain, server_hostname=name) as connection,
     ):
         return connection.getpeercert(binary_form=True) or b""
 
@@ -49,6 +56,24 @@ def test_a_renewed_certificate_is_shown_to_new_connections_and_old_ones_go_on(
         Certificate(pair.file.parent)  # written over the former one, key and all
         wait_until(lambda: connect(renewing.port) != former)
         assert client.get("/healthz").status_code == 200
+
+
+def test_one_with_another_type_of_key_is_shown_to_all_that_could_take_the_former(
+    renewing: Gateway, pair: Certificate
+) -> None:
+    def shown() -> list[bytes]:
+        return [
+            connect(renewing.port, configure, name)
+            for configure in (as_ever, only_tls_1_2)
+            for name in (None, "a.name")
+        ]
+
+    former = connect(renewing.port)
+    assert shown() == [former] * 4
+    Certificate(pair.file.parent, rsa.generate_private_key(65537, 2048))
+    wait_until(lambda: "certificate_loaded" in renewing.log)
+    renewed = ssl.PEM_cert_to_DER_cert(pair.file.read_text())
+    assert shown() == [renewed] * 4
 
 
 def test_a_new_pair_that_does_not_fit_together_is_not_used(
