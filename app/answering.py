@@ -6,7 +6,9 @@ unusual answers: long ones in pieces, those to HEAD, the last one of a connectio
 
 import asyncio
 import logging
+from typing import Any
 
+from fastapi import Response
 from starlette.types import Message
 from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -16,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from app.errors import cut_short, failed
 from app.whole_answers import WHOLE
 
 Headers = list[tuple[bytes, bytes]]
@@ -56,6 +59,30 @@ class Answering(RequestResponseCycle):
         self.more_body = False
         self.message_event.set()
 
+    async def run_asgi(self, app: Any) -> None:
+        """Have ``app`` answer, and answer in its place if it does not."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:  # this process ends
+            await self._answer_instead(cut_short())
+        except Exception:
+            self.logger.exception("Exception in ASGI application")
+            await self._answer_instead(failed())
+        else:
+            if not self.response_complete and not self.disconnected:
+                self.logger.error("ASGI callable returned without completing its response.")
+                await self._answer_instead(failed())
+        finally:
+            self.on_response = _nothing
+
+    async def _answer_instead(self, refusal: Response) -> None:
+        """Say what is to be said, or break the answer off if it has begun."""
+        if self.response_started:
+            self.transport.close()
+        else:
+            scope: Any = self.scope
+            await refusal(scope, self.receive, self.send)  # type: ignore[arg-type]
+
     async def send(self, message: Message) -> None:  # type: ignore[override]  # it knows no others
         """ASGI's send."""
         if message["type"] != WHOLE:
@@ -83,6 +110,10 @@ class Answering(RequestResponseCycle):
         self.transport.write(b"%b%b%b\r\n%b" % (head, usual, own, message["body"]))
         self.message_event.set()
         self.on_response()
+
+
+def _nothing() -> None:
+    """In place of the connection, which a request that is over shall not keep in memory."""
 
 
 class _LinesOfAll:

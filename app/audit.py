@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.callers import Caller
-from app.errors import GONE
+from app.errors import CUT_SHORT, GONE
 from config.audit import Deed, write_lines
 from config.logs import event
 from config.settings import Settings
@@ -101,6 +101,9 @@ class AuditTrail:
 
         try:
             await self._app(scope, receive, said)
+        except asyncio.CancelledError:  # this process ends
+            status = CUT_SHORT if status == GONE else status
+            raise
         except Exception:
             status = FAILED
             raise

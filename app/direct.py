@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import GONE, answer_to
+from app.errors import CUT_SHORT, answer_to
 from app.strict_json import StrictRequest
 
 JSON = b"application/json"
@@ -54,7 +54,7 @@ class DirectRouter:
         except Exception as error:
             response = await answer_to(request, error)
         except asyncio.CancelledError:  # this process ends
-            self._ended(scope, GONE)
+            self._ended(scope, CUT_SHORT)
             raise
         if response is None:
             await self._app(scope, request.reread, send)

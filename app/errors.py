@@ -28,6 +28,9 @@ log = logging.getLogger("fasttask.app")
 
 RETRY_AFTER_SECONDS = 2
 GONE = 499  # the client left before its answer; what logs call it
+CUT_SHORT = 503  # this process ended before the answer
+LAST = MappingProxyType({"Connection": "close"})  # nothing else is answered on this connection
+INTERNAL_ERROR = "internal error; the server's log tells more"
 
 
 class ApiError(Exception):
@@ -157,6 +160,17 @@ def answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -
     return WholeResponse(body, status, headers, media_type="application/json")
 
 
+def cut_short() -> Response:
+    """What is left to say to whoever waits for an answer when this process has to end."""
+    text = "this server process ends; try again: jobs that it has queued go on"
+    return answer(CUT_SHORT, text, {"Retry-After": str(RETRY_AFTER_SECONDS), **LAST})
+
+
+def failed() -> Response:
+    """In place of an answer that the application does not give."""
+    return answer(500, INTERNAL_ERROR, LAST)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make ``app`` answer every exception as JSON."""
     for kind, handler in HANDLERS.items():
@@ -206,7 +220,7 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("unexpected_error path=%s", request.url.path, exc_info=error)
-    return answer(500, "internal error; the server's log tells more")
+    return answer(500, INTERNAL_ERROR)
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]

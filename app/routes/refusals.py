@@ -16,7 +16,7 @@ def refusal(description: str) -> dict[str, Any]:
 REFUSALS: Refusals = {
     401: refusal("No or wrong credentials"),
     429: refusal("Too many requests, waiting jobs or wrong passwords; see Retry-After"),
-    503: refusal("The queue server is away, or there are too many connections; see Retry-After"),
+    503: refusal("No queue server, too many connections, or this process ends; see Retry-After"),
 }
 # Of routes that read a body.
 OF_BODIES: Refusals = {

@@ -1,14 +1,17 @@
 """The gateway process: where it listens, how it starts and stops, what its settings change."""
 
+import contextlib
+import json
 import signal
 import threading
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.integration.app.cluster import Certificate, Cluster, listening_socket
+from tests.integration.app.cluster import HOST, Certificate, Cluster, listening_socket
 from tests.integration.app.conftest import Held
 from tests.ports import kept_port
 from tests.waiting import wait_until
@@ -83,18 +86,45 @@ def test_it_stops_when_told_and_open_requests_are_let_end(
     assert "Traceback" not in gateway.log
 
 
-def test_a_request_that_never_ends_does_not_keep_it_from_stopping(
+def test_requests_that_never_end_do_not_keep_it_from_stopping_and_are_told_to_come_back(
     own_cluster: Cluster, tmp_path: Path
 ) -> None:
+    """Plain ones, ones that FastAPI answers, and one whose answer has begun."""
     gateway = own_cluster.add_gateway()
-    own_cluster.add_worker()
+    own_cluster.add_worker(WORKER_CONCURRENCY=3)
     own_cluster.wait_ready()
-    with gateway.client() as client, gateway.socket() as waiting:
-        job = Held(client, tmp_path / "held", {})
-        waiting.sendall(f"GET /check/{job.id}?wait=600 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        wait_until(lambda: job.runs)
+    held, plain, keyed = (tmp_path / name for name in ("held", "plain", "keyed"))
+    with (own_cluster.files / "large").open("wb") as file:
+        file.truncate(64 * 2**20)
+    with gateway.client() as client, contextlib.ExitStack() as stack:
+
+        def ask(method: str, path: str, body: str = "", **headers: str) -> HTTPSConnection:
+            asking = HTTPSConnection(HOST, gateway.port, timeout=10, context=gateway.context)
+            asking.request(method, path, body, {"Content-Type": "application/json", **headers})
+            return stack.enter_context(contextlib.closing(asking))
+
+        job = Held(client, held, {})
+        waiting = [
+            ask("GET", f"/check/{job.id}?wait=600"),
+            ask("GET", f"/check/hold?result_id={job.id}&wait=6e2"),
+            ask("POST", "/run/hold", json.dumps({"record": str(plain)})),
+            ask(
+                "POST", "/run/hold", json.dumps({"record": str(keyed)}), **{"Idempotency-Key": "k"}
+            ),
+        ]
+        ask("GET", "/download?file_name=large")
+        wait_until(lambda: all(record.exists() for record in (held, plain, keyed)))
+        assert client.get("/healthz").status_code == 200
         gateway.process.send_signal(signal.SIGTERM)
-        gateway.process.wait(10)
+        for answer in (asking.getresponse() for asking in waiting):
+            assert answer.status == 503
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.headers["Connection"] == "close"
+            assert set(json.load(answer)) == {"detail"}
+    gateway.process.wait(10)
+    assert "Traceback" not in gateway.log
+    deeds = map(json.loads, (gateway.folder / "log" / "audit.log").read_text().splitlines())
+    assert [deed["result"] for deed in deeds if deed["what"] == "run hold"] == [503, 503]
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ async def test_that_a_request_was_cut_short_is_told_too() -> None:
     with pytest.raises(asyncio.CancelledError):
         await answering
 
-    assert ended == [499]
+    assert ended == [503]
 
 
 @pytest.mark.parametrize(
