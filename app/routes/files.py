@@ -7,6 +7,7 @@ from fastapi.responses import FileResponse
 
 from app.audit import note
 from app.dependencies import CallerDep, FilesDep
+from app.growing_file import GrowingFileResponse
 from app.routes.refusals import INVALID, OF_BODIES, REFUSALS, Refusals, refusal
 from app.schemas import UploadAnswer
 from app.security_headers import SANDBOX
@@ -91,4 +92,4 @@ async def _download(
     """A file that you uploaded or that a task wrote; ranges are supported."""
     note(request, file_name)
     path = await files.find(file_name, caller)
-    return FileResponse(path, filename=path.name, headers=SANDBOX)
+    return GrowingFileResponse(path, filename=path.name, headers=SANDBOX)

@@ -21,6 +21,7 @@ from tests.waiting import wait_until
 PREFIX = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_"
 CONTENT = bytes(range(256)) * 40
 BOUNDARY = "a-boundary"
+LARGE = 32 * 2**20  # bytes of a file that no buffer holds
 
 
 @pytest.fixture
@@ -306,6 +307,39 @@ def test_a_range_of_a_file(
     else:
         assert answer.headers["content-range"] in (f"bytes */{len(CONTENT)}", f"*/{len(CONTENT)}")
         assert set(answer.json()) == {"detail"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "length"), [({}, LARGE), ({"Range": "bytes=5-"}, LARGE - 5)], ids=["all", "a range"]
+)
+def test_of_a_file_that_grows_comes_what_was_there_when_it_was_asked_for(
+    client: httpx.Client, gateway: Gateway, folder: Path, asked: dict[str, str], length: int
+) -> None:
+    mistakes = gateway.log.count("Traceback")
+    with (folder / "growing").open("wb") as file:
+        file.truncate(LARGE)
+    with client.stream("GET", "/download?file_name=growing", headers=asked) as answer:
+        with (folder / "growing").open("ab") as file:
+            file.write(CONTENT)
+        content = b"".join(answer.iter_bytes())
+
+    assert answer.headers["content-length"] == str(length)
+    assert len(content) == length
+    assert gateway.log.count("Traceback") == mistakes
+
+
+def test_several_ranges_of_a_file_come_as_the_parts_of_one_answer(
+    client: httpx.Client, folder: Path
+) -> None:
+    (folder / "ranges").write_bytes(CONTENT)
+    answer = download(client, "ranges", Range="bytes=5-9,-3")
+
+    assert answer.status_code == 206
+    boundary = answer.headers["content-type"].partition("boundary=")[2].encode()
+    _, first, second, end = answer.content.split(boundary)
+    assert first.partition(b"\r\n\r\n")[2] == CONTENT[5:10] + b"\r\n--"
+    assert second.partition(b"\r\n\r\n")[2] == CONTENT[-3:] + b"\r\n--"
+    assert end == b"--"
 
 
 @pytest.mark.parametrize("asked", ["bytes=9-5", "bytes=x-y", "bytes", "bytes=", "bytes=--", "1-2"])
