@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 
@@ -82,10 +82,14 @@ class Jobs:
             return await self._broker.read(job.id, notify)
         return view
 
-    async def run(self, job: NewJob) -> JobView:
-        """As :meth:`create`, then wait for the job's end, however long it takes."""
+    async def run(self, job: NewJob, created: Callable[[str], None]) -> JobView:
+        """As :meth:`create`, then wait for the job's end, however long it takes.
+
+        ``created`` is told the job's id before the waiting begins.
+        """
         with self._ends.of(job.id) as end:
             view = await self.create(job, notify=self._ends.gateway)
+            created(view.id)
             if view.id == job.id:
                 return await self._wait(view, end, math.inf)
         with self._ends.of(view.id) as end:  # an earlier one: we did not listen for it

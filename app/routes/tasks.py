@@ -1,6 +1,7 @@
 """`/run/{task}`, `/create/{task}` and `/check/{task}` of one task."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -90,7 +91,9 @@ def _run_endpoint(task: str) -> Callable[..., Any]:
     async def run(params: BaseModel, request: Request, key: IdempotencyKey = None) -> Response:
         """Run the task and wait for its result."""
         job = await _order(request, task, params, key)
-        view = await unless_gone(request, jobs_of(request).run(job))
+        # Noted at once: nobody else knows of the job if the client does not wait for its end.
+        running = jobs_of(request).run(job, partial(note, request))
+        view = await unless_gone(request, running)
         note(request, view.id, view.state)
         return job_response(view)
 

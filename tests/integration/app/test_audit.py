@@ -124,6 +124,26 @@ def test_no_log_tells_a_secret(session: Session) -> None:
         assert [secret for secret in session.secrets if secret in text] == [], name
 
 
+def test_a_run_whose_client_left_is_there_with_the_job_that_goes_on(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    gateway = own_cluster.add_gateway()
+    own_cluster.add_worker()
+    own_cluster.wait_ready()
+    body = json.dumps({"record": str(tmp_path / "held")}).encode()
+    head = b"POST /run/hold HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with gateway.socket() as leaving:
+        leaving.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        wait_until((tmp_path / "held").exists)
+    log = own_cluster.folder / AUDIT
+    deed = json.loads(wait_until(lambda: log.exists() and log.read_text()))
+    with gateway.client() as client:
+        record = client.get(f"/check/{deed['about']}").json()
+
+    assert (deed["what"], deed["result"]) == ("run hold", 499)
+    assert (record["id"], record["state"]) == (deed["about"], "STARTED")
+
+
 def test_it_can_be_switched_off(own_cluster: Cluster) -> None:
     gateway = own_cluster.add_gateway(AUDIT_LOG="False")
     own_cluster.wait_ready()
