@@ -4,6 +4,7 @@ Memory that is not written to stays shared, which is more than half of what a pr
 modules are imported once. The process that loaded it serves nobody: it looks after the others.
 """
 
+import contextlib
 import gc
 import logging
 import os
@@ -88,4 +89,5 @@ class ApiProcesses:
             os._exit(1)
         self._stopping = True
         for pid in self._running:
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # it has ended in this very moment
+                os.kill(pid, signal.SIGTERM)

@@ -71,6 +71,25 @@ def test_a_failure_to_serve_ends_all() -> None:
     assert b"api_process_failed" in ended.stderr
 
 
+def test_a_stop_while_one_of_them_ends_is_a_clean_one() -> None:
+    """The signal comes when the process is gone, and before it is known to be."""
+    program = (
+        "import os, signal, sys\n"
+        "from app.processes import ApiProcesses\n"
+        "wait = os.wait\n"
+        "def wait_and_be_told():\n"
+        "    ended = wait()\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    return ended\n"
+        "os.wait = wait_and_be_told\n"
+        "sys.exit(ApiProcesses(1, lambda: None).run())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT_ROOT, capture_output=True, timeout=20
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 async def test_all_die_with_the_first(gateway: Gateway) -> None:
     all_of_them = servers(gateway)
 
