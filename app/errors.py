@@ -118,6 +118,13 @@ class StorageFullError(ApiError):
     status = 507
 
 
+class NoWorkerError(ApiError):
+    """no worker is there (yet); this node's worker.log in LOG_DIR tells more; try again later"""
+
+    status = 503
+    headers = MappingProxyType({"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 class JsonErrors:
     """ASGI middleware around everything: what the framework refuses as plain text becomes JSON."""
 

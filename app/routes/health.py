@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from app.dependencies import ServicesDep
+from app.errors import NoWorkerError
 from app.routes.refusals import REFUSALS
-from workers.queue.errors import QueueUnavailableError
 
 router = APIRouter(tags=["health"], responses=REFUSALS)
 
@@ -21,5 +21,5 @@ async def readyz(services: ServicesDep) -> dict[str, str]:
     statistics = await services.broker.statistics(())
     _ = services.jobs.running_id
     if services.settings.has_worker and not statistics.workers:
-        raise QueueUnavailableError("no worker is there yet")
+        raise NoWorkerError
     return {"status": "ready"}
