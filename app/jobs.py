@@ -30,6 +30,8 @@ REREAD_SECONDS = 5.0  # how long a waiting client trusts that it hears of the en
 # jobs a moment before they begin, and hears by a message that it must not begin one any more.
 CANCEL_SECONDS = 0.1
 
+LENGTH_OF_UUID = 36
+
 
 class Jobs:
     """The jobs of this cluster, as this gateway process sees them."""
@@ -100,7 +102,7 @@ class Jobs:
         if not self._is_ours(job_id):
             return self._foreign(job_id)
         view = await self._broker.result(job_id)
-        return _shown(view, caller, task) if view is not None else None
+        return self._shown(view, caller, task) if view is not None else None
 
     async def look(self, job_id: str, caller: Caller, task: str = "", notify: str = "") -> JobView:
         """A job as it stands. ``task`` is what the client takes it for, if it says so.
@@ -109,7 +111,7 @@ class Jobs:
         """
         if not self._is_ours(job_id):
             return self._foreign(job_id)
-        return _shown(await self._broker.read(job_id, notify), caller, task)
+        return self._shown(await self._broker.read(job_id, notify), caller, task)
 
     async def check(
         self, job_id: str, caller: Caller, wait_seconds: float, task: str = ""
@@ -126,8 +128,8 @@ class Jobs:
             return Revocation(self._foreign(job_id))
         owner = "" if caller.sees_all else caller.name
         revocation = await self._broker.revoke(job_id, owner)
-        if not caller.owns(revocation.view.owner):
-            return Revocation(unknown_job(job_id))
+        if not _is_there(revocation.view, caller):
+            return Revocation(self._unknown(job_id))
         if revocation.accepted and revocation.view.tries:
             await asyncio.sleep(CANCEL_SECONDS)
         return revocation
@@ -154,6 +156,25 @@ class Jobs:
 
     def _foreign(self, job_id: str) -> JobView:
         return _failure(job_id, f"{job_id} is not of this RUNNING_ID={self.running_id}")
+
+    def _shown(self, view: JobView, caller: Caller, task: str) -> JobView:
+        """What ``caller`` gets to see of a job that he takes for one of ``task``."""
+        if not _is_there(view, caller):
+            return self._unknown(view.id)
+        if task and view.task not in (task, None):
+            return _failure(view.id, f"job {view.id} is not one of {task}")
+        return view
+
+    def _unknown(self, job_id: str) -> JobView:
+        """What is said of a job that is not there for whoever asks.
+
+        More than a uuid behind our RUNNING_ID may belong to a longer one that begins like ours.
+        Only a job that is there can be told from such: arq clients choose ids as they like.
+        """
+        if len(job_id) == len(self.running_id) + 1 + LENGTH_OF_UUID:
+            return unknown_job(job_id)
+        text = f"no job {job_id} of this RUNNING_ID={self.running_id}, or its result has expired"
+        return _failure(job_id, text)
 
     def _new_id(self) -> str:
         return f"{self.running_id}-{random_uuid()}"
@@ -182,13 +203,9 @@ class Jobs:
         return await self._broker.read(job_id, self._ends.gateway)
 
 
-def _shown(view: JobView, caller: Caller, task: str) -> JobView:
-    """What ``caller`` gets to see of a job that he takes for one of ``task``."""
-    if not caller.owns(view.owner):
-        return unknown_job(view.id)
-    if task and view.task not in (task, None):
-        return _failure(view.id, f"job {view.id} is not one of {task}")
-    return view
+def _is_there(view: JobView, caller: Caller) -> bool:
+    """Whether the job exists, and does so as far as ``caller`` is concerned."""
+    return view.known and caller.owns(view.owner)
 
 
 def _failure(job_id: str, text: str) -> JobView:

@@ -102,9 +102,14 @@ def test_an_unknown_job_cannot_be_revoked(client: httpx.Client) -> None:
     assert job_id in answer["message"]
 
 
-@pytest.mark.parametrize("job_id", ["nonsense", f"{uuid.UUID(int=1)}-{uuid.UUID(int=2)}", "\0"])
+@pytest.mark.parametrize(
+    "job_id",
+    ["nonsense", f"{uuid.UUID(int=1)}-{uuid.UUID(int=2)}", "\0",
+     "{running_id}-2-" + str(uuid.UUID(int=1))],
+)  # fmt: skip
 def test_a_job_of_another_cluster_cannot_be_revoked(client: httpx.Client, job_id: str) -> None:
-    answer = revoke(client, job_id)
+    running_id = client.get("/status_info").json()["running_id"]
+    answer = revoke(client, job_id.format(running_id=running_id))
 
     assert answer["status"] == "FAILURE"
     assert "RUNNING_ID" in answer["message"]

@@ -1,5 +1,6 @@
 """`/run/{task}`, `/create/{task}` and `/check/{task}`."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import Callable
@@ -8,9 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+from arq import create_pool
+from arq.connections import RedisSettings
 
+from tests.integration.app.cluster import Cluster
 from tests.integration.app.conftest import Held
 from tests.waiting import wait_until
+from workers.queue.serializer import deserialize, serialize
 
 RECORD_FIELDS = {
     "id", "state", "result", "result_type", "created_at", "started_at", "finished_at",
@@ -299,8 +304,11 @@ def test_check_of_a_task_needs_an_id(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "job_id",
-    ["", "nonsense", "{running_id}", "{running_id}X-" + str(uuid.UUID(int=1)), "\0", "a b", "é*"],
-)
+    [
+        "", "nonsense", "{running_id}", "{running_id}X-" + str(uuid.UUID(int=1)), "\0", "a b", "é*",
+        "{running_id}-2-" + str(uuid.UUID(int=1)),
+    ],
+)  # fmt: skip
 def test_an_id_of_another_cluster_is_a_failure_that_names_the_running_id(
     client: httpx.Client, job_id: str
 ) -> None:
@@ -313,6 +321,21 @@ def test_an_id_of_another_cluster_is_a_failure_that_names_the_running_id(
     assert answer.json()["id"] == job_id
     assert (answer.json()["state"], answer.json()["result_type"]) == ("FAILURE", "text")
     assert f"RUNNING_ID={running_id}" in answer.json()["result"]
+
+
+def test_an_id_that_an_arq_client_chose_is_found(cluster: Cluster, client: httpx.Client) -> None:
+    job_id = f"{client.get('/status_info').json()['running_id']}-2-mine"
+
+    async def enqueue() -> None:
+        async with await create_pool(
+            RedisSettings(unix_socket_path=str(cluster.queue.socket)),
+            job_serializer=serialize, job_deserializer=deserialize,
+        ) as pool:  # fmt: skip
+            await pool.enqueue_job("add", a=41, b=1, _job_id=job_id, _queue_name="arq:queue:add")
+
+    asyncio.run(enqueue())
+    assert client.get(f"/check/{job_id}?wait=10").json()["result"] == {"total": 42}
+    assert "has ended" in client.post("/revoke", json={"result_id": job_id}).json()["message"]
 
 
 @pytest.mark.parametrize("form", ["/check/{}", "/check/add?result_id={}"])
