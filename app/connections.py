@@ -276,8 +276,17 @@ class Connection(HttpToolsProtocol):
     def _is_reading_a_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body and not self.cycle.response_started
 
+    def _is_amid_an_answer(self) -> bool:
+        answering = self._answering
+        return answering is not None and (
+            answering.response_started and not answering.response_complete
+        )
+
     def _refuse(self, status: int, detail: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """Answer what no application will see, and close."""
+        if self._is_amid_an_answer():  # it would be taken for a part of that
+            self.transport.abort()
+            return
         refusal = answer(status, detail, {**HEADERS, **headers, "Connection": "close"})
         lines = header_lines(refusal.raw_headers)
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + bytes(refusal.body))

@@ -18,6 +18,7 @@ READ_SECONDS = 1.0
 TAKE_SECONDS = 2.0
 LET_GO_WITHIN = 5.0
 MOST = 60
+FEWEST = 16  # connections that MAX_CONNECTIONS may be
 HEAD = b"POST /run/add HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
@@ -216,6 +217,31 @@ def test_beyond_the_bound_a_client_is_told_to_come_back(hasty: Gateway) -> None:
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert set(answer.json()) == {"detail"}
+
+
+def test_who_has_to_give_way_amid_an_answer_is_not_told_so_within_it(own_cluster: Cluster) -> None:
+    """Its next request has begun to come, so it is waited for."""
+    gateway = own_cluster.add_gateway(MAX_CONNECTIONS=FEWEST)
+    gateway.wait_ready()
+    with (own_cluster.files / "large").open("wb") as file:
+        file.truncate(LARGE)
+    with contextlib.ExitStack() as stack:
+        taking = stack.enter_context(lazy_socket(gateway))
+        taking.sendall(b"GET /download?file_name=large HTTP/1.1\r\nHost: x\r\n\r\n")
+        begun = taking.recv(1024)
+        taking.sendall(HEAD + b"Content-Length: 9\r\n\r\n{")
+        for _ in range(FEWEST - 1):
+            stack.enter_context(gateway.socket())
+
+        def is_served_instead() -> bool:
+            with gateway.client() as client:
+                return client.get("/healthz").status_code == 200
+
+        wait_until(is_served_instead)
+        said = answer_on(taking)
+
+    assert begun.startswith(b"HTTP/1.1 200 ")
+    assert said.count(b"HTTP/1.1 503 ") == 0
 
 
 def request(
