@@ -86,6 +86,11 @@ async def test_a_plain_request_is_answered_directly(path: str, kind: bytes) -> N
     assert ended == [200]
 
 
+async def test_so_is_one_with_other_headers_again_and_again() -> None:
+    headers = with_length(ONE, JSON, (b"via", b"1.1 a"), (b"via", b"1.1 b"), (b"via", b"1.1 c"))
+    assert await answer("/run/it", ONE, headers) == "direct 1"
+
+
 @pytest.mark.parametrize("path", ["/run/it/", "/run/other", "/by/a/b", "/by", "/"])
 async def test_other_paths_are_not(path: str) -> None:
     assert (await answer(path, ONE, with_length(ONE, JSON))).startswith("fastapi")
@@ -100,6 +105,9 @@ async def test_other_paths_are_not(path: str) -> None:
         (b"", [JSON]),
         (b'{"number": 1}', []),
         (b'{"number": 1}', [(b"content-type", b"text/plain")]),
+        (b'{"number": 1}', [(b"content-type", b"text/plain"), JSON]),
+        (b'{"number": 1}', [JSON, JSON]),
+        (b'{"number": 1}', [JSON, (b"content-length", b"13")]),
         (b'{"number": 1}', [JSON, (b"content-encoding", b"gzip")]),
         (b'{"number": 1}', [JSON, (b"idempotency-key", b"k")]),
     ],
