@@ -4,7 +4,7 @@ What https://www.rfc-editor.org/rfc/rfc9112 has a server refuse and the parser d
 refuses all else of the kind: two lengths, a length and chunks, line feeds for line ends.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 VERSIONS = frozenset({"1.0", "1.1"})
 OF_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
@@ -15,17 +15,25 @@ class AmbiguousRequestError(ValueError):
 
 
 def refuse_ambiguous(
-    version: str, headers: Iterable[tuple[bytes, bytes]], *, upgrades: bool
+    version: str, headers: Collection[tuple[bytes, bytes]], *, upgrades: bool
 ) -> None:
     """Look at a head. ``upgrades``: what follows is to be another protocol, and is not read.
 
     Raises:
-        AmbiguousRequestError: it is of another HTTP, names no host or two, or asks for another
-            protocol and has a body.
+        AmbiguousRequestError: it is of another HTTP, names no host or two, asks for another
+            protocol and has a body, or its body is in more than chunks.
     """
     names = [name for name, _ in headers]
     hosts = names.count(b"host")
     if version not in VERSIONS or hosts > 1 or (hosts < 1 and version != "1.0"):
         raise AmbiguousRequestError
+    if b"transfer-encoding" in names and not _is_in_chunks_only(headers):
+        raise AmbiguousRequestError
     if upgrades and not OF_A_BODY.isdisjoint(names):
         raise AmbiguousRequestError
+
+
+def _is_in_chunks_only(headers: Collection[tuple[bytes, bytes]]) -> bool:
+    """Whether nobody is to undo anything else, such as compression, which is not done here."""
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    return codings == [b"chunked"]

@@ -26,6 +26,7 @@ NAMED = b"Host: x\r\n"
 BODY = b'{"a": 1}'
 CHUNKS = b"8\r\n" + BODY + b"\r\n0\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
+GZIP = b"Transfer-Encoding: gzip"
 HIDDEN = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n"  # its answer would be long
 END = b"\r\n"
 
@@ -42,6 +43,8 @@ REFUSED = {
     "nearly chunked": POST + NAMED + b"Transfer-Encoding: xchunked\r\n\r\n" + CHUNKS + END,
     "chunked, then not": POST + NAMED + b"Transfer-Encoding: chunked, identity\r\n\r\n" + CHUNKS,
     "chunked twice": POST + NAMED + CHUNKED + b"Transfer-Encoding: identity\r\n\r\n" + CHUNKS,
+    "compressed and chunked": POST + NAMED + GZIP + b", chunked\r\n\r\n" + CHUNKS + END,
+    "compressed, then chunked": POST + NAMED + GZIP + END + CHUNKED + END + CHUNKS + END,
     "a space before the colon": POST + NAMED + b"Transfer-Encoding : chunked\r\n\r\n" + CHUNKS,
     "a control before the value": POST + NAMED + b"Transfer-Encoding: \x0bchunked\r\n\r\n" + CHUNKS,
     "no size of a chunk": POST + NAMED + CHUNKED + b"\r\nzz\r\n" + BODY,
@@ -100,6 +103,8 @@ ANSWERED = {
     "many headers": (GET + NAMED + b"A: b\r\n" * 5000 + CLOSE, 200),
     "no UTF-8 in headers": (GET + NAMED + b"Authorization: \xff\r\nA: \xff;=\r\n" + CLOSE, 200),
     "a proxy that names no address": (GET + NAMED + b"X-Forwarded-For: unix:\r\n" + CLOSE, 200),
+    "chunks in capitals": (POST + NAMED + b"Transfer-Encoding: CHUNKED\r\n" + CLOSE + CHUNKS + END,
+                           200),
     "chunks with extensions": (POST + NAMED + CHUNKED + CLOSE + b"8;a=b\r\n" + BODY
                                + b"\r\n0;c\r\n\r\n", 200),
     "an expectation": (POST + NAMED + b"Expect: 200-maybe\r\nContent-Length: 8\r\n" + CLOSE + BODY,
