@@ -111,6 +111,8 @@ class ChildHandle:
         Once the tickets are back the child begins no other job. So what has begun then, and is not
         among its answers, is the one that it runs, or that has ended this moment.
         """
+        if token not in self._jobs:  # it has ended by itself
+            return
         unstarted = self._taken_back()
         self._read()
         sent = self._jobs.get(token)

@@ -93,6 +93,18 @@ async def test_a_job_that_is_not_sent_yet_is_stopped_without_harm_to_the_running
     assert [(await one).ending for one in running] == [Ending.SUCCESS] * 4
 
 
+async def test_a_stop_that_comes_when_the_child_has_gone_hits_nobody(crowded: Crowded) -> None:
+    slot, jobs, running = crowded
+    assert slot._child is not None
+    os.kill(slot._child.pid, signal.SIGKILL)
+    await slot._child.gone.wait()
+
+    for job in jobs:
+        slot.stop(job.token, StopReason.REVOKED)
+
+    assert [(await one).ending for one in running] == [Ending.CRASHED, *[Ending.UNSTARTED] * 3]
+
+
 async def test_nothing_begins_behind_a_job_that_is_stopped(
     crowded: Crowded, tmp_path: Path
 ) -> None:
