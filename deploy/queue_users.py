@@ -25,9 +25,8 @@ OF_PARTS = ("fcall", "function|load", "blpop", "subscribe", "unsubscribe")
 OF_ARQ = ("watch", "unwatch", "multi", "exec", "discard", "psetex")
 OF_SCRIPTS = (
     "copy", "del", "exists", "expire", "get", "hdel", "hgetall", "hincrby", "hmget",
-    "hset", "llen", "lpop", "lpush", "mget", "persist", "pexpire", "pttl", "publish",
-    "rpush", "set", "time", "zadd", "zcard", "zcount",
-    "zpopmin", "zrange", "zrangebyscore", "zrank", "zrem", "zremrangebyscore",
+    "hset", "llen", "lpop", "lpush", "mget", "pexpire", "pttl", "publish", "rpush", "set", "time",
+    "zadd", "zcard", "zcount", "zpopmin", "zrange", "zrangebyscore", "zrem", "zremrangebyscore",
     "zrevrangebyscore", "zscore",
 )  # fmt: skip
 ADMIN = ("on", "~*", "&*", "+@all")

@@ -179,7 +179,7 @@ async def test_a_claim_that_waits_with_a_short_lease_takes_what_comes(
 async def test_what_comes_due_while_a_claim_waits_is_taken_when_the_wait_is_over(
     broker: Broker, redis: ArqRedis
 ) -> None:
-    idle = Broker(redis, result_expires=600, lease=0.4)
+    idle = Broker(redis, result_expires=600, lease=4)  # it waits for a quarter of that
     await idle.claim(WORKER, 1, [TASK])
     await broker.create(new_job("one"))
     await redis.delete(keys.wake(TASK))  # no message will tell of it
