@@ -7,6 +7,7 @@ refuses all else of the kind: two lengths, a length and chunks, line feeds for l
 from collections.abc import Collection
 
 VERSIONS = frozenset({"1.0", "1.1"})
+BLANKS = b" \t"  # around a header's value: section 5
 OF_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -35,5 +36,7 @@ def refuse_ambiguous(
 
 def _is_in_chunks_only(headers: Collection[tuple[bytes, bytes]]) -> bool:
     """Whether nobody is to undo anything else, such as compression, which is not done here."""
-    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    codings = [
+        value.strip(BLANKS).lower() for name, value in headers if name == b"transfer-encoding"
+    ]
     return codings == [b"chunked"]

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from workers.frames import CHUNK, FrameBuffer, framed
@@ -113,22 +113,28 @@ class ChildHandle:
         """
         if token not in self._jobs:  # it has ended by itself
             return
-        unstarted = self._taken_back()
-        self._read()
-        sent = self._jobs.get(token)
-        if sent is not None and sent.given and token not in unstarted:
+        unstarted = self._held_up()
+        if self._has_begun(token, unstarted):
             self._end_all_but(token)
             self.kill(reason)
             return
-        if sent is not None:
+        if token in self._jobs:
             unstarted.pop(token, None)
             self._end(token, killed(reason))
         self._tickets.give(*(sent.ticket for sent in unstarted.values()))
 
     def stop_first(self, reason: StopReason) -> None:
-        """End the job that has been here for longest, unless it has just ended by itself."""
-        if self._jobs:
-            self.stop(next(iter(self._jobs)), reason)
+        """End the job that has been here for longest, unless it has just ended by itself.
+
+        If it was not even begun, it is the child that hangs: that is killed, and the job not ended.
+        """
+        first = next(iter(self._jobs), "")
+        unstarted = self._held_up()
+        if first in self._jobs:
+            self._end_all_but(first if self._has_begun(first, unstarted) else "")
+            self.kill(reason)
+        else:
+            self._tickets.give(*(sent.ticket for sent in unstarted.values()))
 
     def take_back(self) -> None:
         """End all jobs that were not started, as UNSTARTED."""
@@ -149,6 +155,16 @@ class ChildHandle:
             self._end(token, self._outcome_of_exit(status, peak_kib) if sent.given else UNSTARTED)
         self._close()
         self.on_exit()
+
+    def _held_up(self) -> dict[str, _Sent]:
+        """Have the child begin nothing more, and hear what it has ended; what it did not begin."""
+        unstarted = self._taken_back()
+        self._read()
+        return unstarted
+
+    def _has_begun(self, token: str, unstarted: Collection[str]) -> bool:
+        """Whether a child that is held up has begun this job, and not ended it."""
+        return token in self._jobs and self._jobs[token].given and token not in unstarted
 
     def _taken_back(self) -> dict[str, _Sent]:
         if not self._jobs:
@@ -209,7 +225,7 @@ class ChildHandle:
                 self._loop.remove_reader(self._connection.fileno())
                 return
             for frame in self._buffer.feed(chunk):
-                self._answered(Outcome(ENDINGS[frame[:1]], frame[1:]))
+                self._answered(_outcome_in(frame))
             if len(chunk) < CHUNK:  # that was all; if not, the loop calls again
                 return
 
@@ -231,6 +247,14 @@ class ChildHandle:
         if self._stopped_for is not None:
             return killed(self._stopped_for)
         return outcome_of_text(Ending.CRASHED, _epitaph(status, peak_kib))
+
+
+def _outcome_in(frame: bytes) -> Outcome:
+    """What a child answered. A task may write to its process's socket whatever it likes."""
+    ending = ENDINGS.get(frame[:1])
+    if ending is None:
+        return outcome_of_text(Ending.FAILURE, "the task's process sent what is no outcome")
+    return Outcome(ending, frame[1:])
 
 
 def _epitaph(status: int | None, peak_kib: int) -> str:

@@ -176,8 +176,9 @@ class Worker(arq.Worker):
         """Give running jobs their grace, hand back the rest, and let every outcome get through."""
         end_of_grace = time.monotonic() + grace
         self._stopping.set()
+        self._slots.freed.set()
         self.broker.break_off_claim()
-        await asyncio.wait({taking}, timeout=FAREWELL_SECONDS)
+        await asyncio.wait({taking}, timeout=FAREWELL_SECONDS / 2)  # it may be what is stuck
         self._slots.give_back()  # what was taken ahead
         left = end_of_grace - time.monotonic()
         await self._wait_for_jobs(max(0.0, left))

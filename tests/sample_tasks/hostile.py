@@ -1,5 +1,6 @@
 """A task that does what hostile tasks do."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -183,6 +184,16 @@ def leave_a_foreign_process(text):
             time.sleep(0.01)
         tell(text, [pid])
     os._exit(3)
+
+
+def forge(text):
+    """Write to the socket by which this process answers."""
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                os.write(int(name), text.encode())
+    time.sleep(0.2)  # until that was read: what comes later is nobody's
+    return {"answer": ""}
 
 
 def name_itself(text):

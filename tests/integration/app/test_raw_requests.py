@@ -103,8 +103,8 @@ ANSWERED = {
     "many headers": (GET + NAMED + b"A: b\r\n" * 5000 + CLOSE, 200),
     "no UTF-8 in headers": (GET + NAMED + b"Authorization: \xff\r\nA: \xff;=\r\n" + CLOSE, 200),
     "a proxy that names no address": (GET + NAMED + b"X-Forwarded-For: unix:\r\n" + CLOSE, 200),
-    "chunks in capitals": (POST + NAMED + b"Transfer-Encoding: CHUNKED\r\n" + CLOSE + CHUNKS + END,
-                           200),
+    "chunks in capitals": (POST + NAMED + b"Transfer-Encoding:  CHUNKED \r\n" + CLOSE + CHUNKS
+                           + END, 200),
     "chunks with extensions": (POST + NAMED + CHUNKED + CLOSE + b"8;a=b\r\n" + BODY
                                + b"\r\n0;c\r\n\r\n", 200),
     "an expectation": (POST + NAMED + b"Expect: 200-maybe\r\nContent-Length: 8\r\n" + CLOSE + BODY,

@@ -88,6 +88,20 @@ async def test_who_comes_to_be_first_in_the_row_watches_who_holds_the_place(
     assert due is not None and due <= (time.time() + 31) * 1000
 
 
+async def test_of_several_places_that_lapsed_all_are_taken_at_once(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    ids = await _create(broker, 4, 2, countdown=3600)
+    for job in (await broker.claim(WORKER, 4, [TASK])).jobs:
+        await broker.revoke(job.id)  # and its worker is gone, so it never gives its place back
+        await redis.zadd(HOLDERS, {job.id: 1})
+    await make_due(redis, ids[2])
+
+    assert (await claim_one(broker)).id == ids[2]
+    due = await redis.zscore(keys.queue(TASK), ids[3])
+    assert due is not None and due <= (time.time() + 1) * 1000
+
+
 async def test_a_parked_job_is_looked_at_but_once_a_call(broker: Broker, redis: ArqRedis) -> None:
     await _create(broker, 2, 1, countdown=0.0005)
     await claim_one(broker)

@@ -287,6 +287,15 @@ async def test_a_killed_fork_server_is_replaced_and_its_jobs_crash(
     assert [outcome.ending for outcome in outcomes] == [Ending.SUCCESS] * 2
 
 
+async def test_what_a_task_writes_to_its_socket_harms_nobody(pool: SlotPool) -> None:
+    outcome = await run(pool, "hostile", how="forge", text="\0\0\0\1X")
+
+    assert (outcome.ending, outcome.text) == (
+        Ending.FAILURE, "the task's process sent what is no outcome"
+    )  # fmt: skip
+    assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
+
+
 async def test_a_child_may_have_any_name(pool: SlotPool) -> None:
     name = "job \u5904\u7406\u4efb\u52a1\u8fdb\u7a0b"
     assert (await run(pool, "hostile", how="name_itself", text=name)).ending is Ending.SUCCESS

@@ -105,6 +105,24 @@ async def test_a_stop_that_comes_when_the_child_has_gone_hits_nobody(crowded: Cr
     assert [(await one).ending for one in running] == [Ending.CRASHED, *[Ending.UNSTARTED] * 3]
 
 
+async def test_a_job_that_a_hanging_child_has_not_begun_is_not_said_to_be_too_long(
+    make_forks: Callable[..., ForkClient],
+) -> None:
+    slot = Slot(make_forks(), 60.0, 1000)
+    await slot.refill(lambda: None)
+    child = slot._child
+    assert child is not None
+    os.kill(child.pid, signal.SIGSTOP)
+    waiting = slot.run(claimed("echo", value=1))
+    await asyncio.sleep(0)  # it is sent
+    slot._time_limit = 0.0
+
+    slot._ring()
+
+    assert (await waiting).ending is Ending.UNSTARTED
+    await child.gone.wait()
+
+
 async def test_nothing_begins_behind_a_job_that_is_stopped(
     crowded: Crowded, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ async def test_one_that_fails_hands_its_jobs_back_and_ends(
     server: str,
 ) -> None:  # fmt: skip
     record, failure = tmp_path / "record", tmp_path / "failure"
+    monkeypatch.setenv("WORKER_CONCURRENCY", "1")  # so that it waits for a slot, not for a job
     monkeypatch.setenv("FAILS_ONCE_THERE_IS", str(failure))
     await own_broker.create(new_job("job", "hold", params=orjson.dumps({"record": str(record)})))
     worker = await asyncio.create_subprocess_exec(

@@ -60,12 +60,14 @@ local function bury_garbage(id, task, why)
   buried[#buried + 1] = {id, task, 'FAILURE'}
 end
 
--- Have the head of those that wait look again when the first lease of a holder may end.
-local function watch_holders(name, task)
+-- Have the head of those that wait look again when the first lease of a holder may end, or at once
+-- if there is another free place.
+local function watch_holders(name, task, limit)
   local head = redis.call('ZRANGE', PARKED .. name, 0, 0)[1]
   if not head then return end
-  local first_end = redis.call('ZRANGE', HOLDERS .. name, 0, 0, 'WITHSCORES')[2]
-  redis.call('ZADD', QUEUE .. task, 'XX', 'LT', tonumber(first_end) + 1, head)
+  local room = redis.call('ZCARD', HOLDERS .. name) < limit
+  local free = room and now or redis.call('ZRANGE', HOLDERS .. name, 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', QUEUE .. task, 'XX', 'LT', tonumber(free) + 1, head)
 end
 
 -- A place in the job's concurrency key; without one the job is parked. The head of the row looks
@@ -78,13 +80,13 @@ local function take_place(id, task, meta)
   if room or redis.call('ZSCORE', HOLDERS .. name, id) then -- its own, from a lost attempt
     hold_place(id, task, meta.key, math.min(lease, tonumber(meta.expire)), now)
     redis.call('ZREM', PARKED .. name, id)
-    watch_holders(name, task) -- there may be another head now
+    watch_holders(name, task, tonumber(meta.limit)) -- there may be another head now
     return true
   end
   redis.call('ZADD', PARKED .. name, meta.created, id)
   -- Never due again within this call, which would look at it again and again.
   put_back(id, task, meta, attempts_of(meta), math.max(1, tonumber(meta.countdown)), now)
-  watch_holders(name, task)
+  watch_holders(name, task, tonumber(meta.limit))
   return false
 end
 
