@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from config.nobody import NOBODY
+from config.nobody import NOBODY, NODE
 from config.users import EVERY_TASK, is_among
 
 
@@ -24,4 +24,4 @@ class Caller:
 
 
 ANONYMOUS = Caller(NOBODY, sees_all=True)  # everybody, where there are no users
-THIS_NODE = Caller("node", sees_all=True)  # the commands of whoever runs this node
+THIS_NODE = Caller(NODE, sees_all=True)  # the commands of whoever runs this node

@@ -24,7 +24,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.answering import Answering, header_lines
 from app.awaited import Awaited
-from app.errors import RETRY_AFTER_SECONDS, answer
+from app.errors import LAST, RETRY_LATER, answer
 from app.framing import refuse_ambiguous
 from app.patience import client_has_gone
 from app.security_headers import HEADERS
@@ -42,7 +42,6 @@ SMALLEST_PIECE = 16 * 1024  # bytes of a body that count as progress
 PATIENCE_SECONDS = 1.0  # how long a client may always take, however many others there are
 TOO_MANY = "too many connections; try again later"
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-RETRY_LATER = MappingProxyType({"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 class Clients:
@@ -287,7 +286,7 @@ class Connection(HttpToolsProtocol):
         if self._is_amid_an_answer():  # it would be taken for a part of that
             self.transport.abort()
             return
-        refusal = answer(status, detail, {**HEADERS, **headers, "Connection": "close"})
+        refusal = answer(status, detail, {**HEADERS, **headers, **LAST})
         lines = header_lines(refusal.raw_headers)
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + bytes(refusal.body))
         self.transport.close()
@@ -296,5 +295,5 @@ class Connection(HttpToolsProtocol):
 
 async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
     """The application for a connection beyond MAX_CONNECTIONS."""
-    refusal = answer(503, TOO_MANY, {**RETRY_LATER, "Connection": "close"})
+    refusal = answer(503, TOO_MANY, {**RETRY_LATER, **LAST})
     await refusal(scope, receive, send)

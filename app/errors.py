@@ -26,7 +26,7 @@ from workers.queue.errors import (
 
 log = logging.getLogger("fasttask.app")
 
-RETRY_AFTER_SECONDS = 2
+RETRY_LATER = MappingProxyType({"Retry-After": "2"})  # seconds
 GONE = 499  # the client left before its answer; what logs call it
 CUT_SHORT = 503  # this process ended before the answer
 LAST = MappingProxyType({"Connection": "close"})  # nothing else is answered on this connection
@@ -122,7 +122,7 @@ class NoWorkerError(ApiError):
     """no worker is there (yet); this node's worker.log in LOG_DIR tells more; try again later"""
 
     status = 503
-    headers = MappingProxyType({"Retry-After": str(RETRY_AFTER_SECONDS)})
+    headers = RETRY_LATER
 
 
 class JsonErrors:
@@ -170,7 +170,7 @@ def answer(status: int, detail: Any, headers: Mapping[str, str] | None = None) -
 def cut_short() -> Response:
     """What is left to say to whoever waits for an answer when this process has to end."""
     text = "this server process ends; try again: jobs that it has queued go on"
-    return answer(CUT_SHORT, text, {"Retry-After": str(RETRY_AFTER_SECONDS), **LAST})
+    return answer(CUT_SHORT, text, {**RETRY_LATER, **LAST})
 
 
 def failed() -> Response:
@@ -200,13 +200,13 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 
 async def _too_many_waiting(_request: Request, error: Exception) -> Response:
-    return answer(429, str(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return answer(429, str(error), RETRY_LATER)
 
 
 async def _queue_unavailable(request: Request, error: Exception) -> Response:
     event(log, logging.WARNING, "queue_unavailable", path=request.url.path, why=error)
     text = "the queue server does not answer; try again later"
-    return answer(503, text, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return answer(503, text, RETRY_LATER)
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:

@@ -2,8 +2,10 @@
 
 NOBODY = "Anonymous"  #: no user's name: all that was made without users would be his
 
+NODE = "node"  #: a node's own commands
+
 #: Who goes by each: all that he made would be such a user's, and what the user did pass for his.
 RESERVED = {
     NOBODY: "what everybody is called where there are no users",
-    "node": "what a node's own commands are called",
+    NODE: "what a node's own commands are called",
 }

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from workers.frames import CHUNK, FrameBuffer, framed
@@ -121,7 +121,7 @@ class ChildHandle:
         if token in self._jobs:
             unstarted.pop(token, None)
             self._end(token, killed(reason))
-        self._tickets.give(*(sent.ticket for sent in unstarted.values()))
+        self._let_go_on(unstarted)
 
     def stop_first(self, reason: StopReason) -> None:
         """End the job that has been here for longest, unless it has just ended by itself.
@@ -134,7 +134,7 @@ class ChildHandle:
             self._end_all_but(first if self._has_begun(first, unstarted) else "")
             self.kill(reason)
         else:
-            self._tickets.give(*(sent.ticket for sent in unstarted.values()))
+            self._let_go_on(unstarted)
 
     def take_back(self) -> None:
         """End all jobs that were not started, as UNSTARTED."""
@@ -161,6 +161,10 @@ class ChildHandle:
         unstarted = self._taken_back()
         self._read()
         return unstarted
+
+    def _let_go_on(self, unstarted: Mapping[str, _Sent]) -> None:
+        """Have a child that is held up begin these, in their order."""
+        self._tickets.give(*(sent.ticket for sent in unstarted.values()))
 
     def _has_begun(self, token: str, unstarted: Collection[str]) -> bool:
         """Whether a child that is held up has begun this job, and not ended it."""

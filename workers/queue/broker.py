@@ -344,12 +344,12 @@ def _buried(reply: list[bytes]) -> Buried:
 
 
 def _text(stored: bytes) -> str:
-    """What may be a foreign client's, and no text: such a job is fenced, but ends nobody."""
+    """What may be no text, as it may be a foreign client's: then its job is just fenced."""
     return stored.decode(errors="replace")
 
 
 def _letter(reply: list[Any]) -> DeadLetter:
-    texts = ((part or b"").decode(errors="replace") for part in reply)
+    texts = (_text(part or b"") for part in reply)
     job_id, died, task, owner, created, worker, reason, attempts, readable = texts
     return DeadLetter(
         id=job_id,

@@ -29,6 +29,12 @@ def servers(gateway: Gateway) -> set[int]:
     return {pid for pid, parent in parents().items() if parent == first and is_alive(pid)}
 
 
+def run_to_its_end(program: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT_ROOT, capture_output=True, timeout=20
+    )
+
+
 async def test_one_that_ends_is_replaced(gateway: Gateway) -> None:
     before = servers(gateway)
     assert len(before) == 2
@@ -64,9 +70,7 @@ def test_a_failure_to_serve_ends_all() -> None:
         "def serve(): raise OSError('no socket')\n"
         "sys.exit(ApiProcesses(2, serve).run())\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=PROJECT_ROOT, capture_output=True, timeout=20
-    )
+    ended = run_to_its_end(program)
     assert ended.returncode == 1
     assert b"api_process_failed" in ended.stderr
 
@@ -84,9 +88,7 @@ def test_a_stop_while_one_of_them_ends_is_a_clean_one() -> None:
         "os.wait = wait_and_be_told\n"
         "sys.exit(ApiProcesses(1, lambda: None).run())\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=PROJECT_ROOT, capture_output=True, timeout=20
-    )
+    ended = run_to_its_end(program)
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
