@@ -66,6 +66,8 @@ def queue_server_configuration(settings: Settings) -> str:
         "save": '""',
         # A full server refuses new jobs; it never forgets one.
         "maxmemory-policy": "noeviction",
+        # The counters of many tasks: each change would look through half of such a list.
+        "hash-max-listpack-entries": "64",
         **_place(settings),
     }
     admin_password = settings.queue_admin_password_file.read_text().strip()

@@ -36,6 +36,7 @@ from workers.queue.records import (
 )
 from workers.queue.runner import ScriptRunner, translated
 from workers.queue.stored_result import final_view
+from workers.queue.turns import Turns
 
 CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
 
@@ -76,7 +77,7 @@ class Broker:
         self._result_ttl_ms = int(result_expires * 1000)
         self._lease_ms = int(lease * 1000)
         self._most_waiting = most_waiting
-        self._rotation = 0
+        self._turns = Turns()
         self._server_ahead_ms: int | None = None  # of our monotonic clock, when it last answered
 
     async def running_id(self, wanted: str | None, made: str) -> str:
@@ -208,11 +209,11 @@ class Broker:
         is how many of them, the last ones, will wait for others to end before they begin.
         ``patience``: if not 0, it waits for work to come first, so many seconds at most.
         """
-        self._rotation = (self._rotation + 1) % len(tasks)
+        in_turn, share = self._turns.next(tasks, wanted)
         claim: tuple[str | int, ...] = (
             worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
             CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(),
-            wanted - ahead, self._rotation, self._meant_until_ms(), *tasks,
+            wanted - ahead, share, self._meant_until_ms(), *in_turn,
         )  # fmt: skip
         now_ms, number, *words = await self._answer_to_claim(claim, tasks, patience)
         self._server_ahead_ms = now_ms - _monotonic_ms()

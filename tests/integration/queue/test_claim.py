@@ -134,6 +134,29 @@ async def test_single_claims_take_turns_among_the_queues(broker: Broker) -> None
     assert Counter(claim.jobs[0].task for claim in claims) == {"a": 2, "b": 2, "c": 2}
 
 
+@pytest.mark.parametrize(("queues", "wanted"), [(20, 16), (8, 9), (8, 32), (3, 2), (5, 1)])
+async def test_claims_take_turns_among_many_queues(
+    broker: Broker, queues: int, wanted: int
+) -> None:
+    tasks = [f"t{number:02}" for number in range(queues)]
+    for task in tasks * 5 * wanted:
+        await broker.create(new_job(task=task))
+
+    claims = [await broker.claim(WORKER, wanted, tasks) for _ in range(3 * queues)]
+    came = Counter(job.task for claim in claims for job in claim.jobs)
+    assert came == dict.fromkeys(tasks, 3 * wanted)
+
+
+async def test_few_queues_give_what_one_claim_takes_of_many(broker: Broker) -> None:
+    tasks = [f"t{number:02}" for number in range(20)]
+    for task in tasks * 4:
+        await broker.create(new_job(task=task))
+
+    claim = await broker.claim(WORKER, 32, tasks)
+
+    assert Counter(Counter(job.task for job in claim.jobs).values()) == {4: 8}
+
+
 async def test_an_expired_lease_is_handed_out_again_with_a_new_token(
     broker: Broker, redis: ArqRedis
 ) -> None:

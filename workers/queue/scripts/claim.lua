@@ -1,6 +1,6 @@
--- Hand out due jobs of several queues, each with a lease and a token, in fair rotation.
+-- Hand out due jobs of several queues, each with a lease and a token.
 --   ARGV  worker, nonce, wanted, lease (ms), crash limit, result ttl (ms), large (bytes),
---         doubt (ms), how many begin at once, rotation, until when (ms) it is meant or 0, task ...
+--         doubt (ms), how many begin at once, share, until when (ms) it is meant or 0, task ...
 --   ->    now (ms) and the number of jobs; for each job id, task, token, attempt, data and concurrency
 --         key, where the data is its length where those before it and its own are larger than
 --         `large`; for each that was found to be beyond running and ended here id, task and state
@@ -9,15 +9,15 @@
 -- that time to renew it.
 -- Jobs beyond those that begin at once are taken ahead: their tokens say so, and if such an attempt
 -- is lost, that is no crash, for it had hardly begun. That is believed of a job but once.
+-- Each queue gives its share, in the order of the tasks, before the first one gives more of it.
 -- An entry is due when its score has passed. The score of a running job is the end of its lease, so
 -- the job of a worker that died is due again by itself, and running jobs are never in the way.
 local worker, nonce = ARGV[1], ARGV[2]
 local wanted, lease, crash_limit = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local ttl, large, doubt = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local begin_at_once, rotation = tonumber(ARGV[9]), tonumber(ARGV[10])
+local begin_at_once, fair_share = tonumber(ARGV[9]), tonumber(ARGV[10])
 local meant_until = tonumber(ARGV[11])
 local FIRST_TASK = 12
-local task_count = #ARGV - FIRST_TASK + 1
 
 local AHEAD = 'a'
 local MOST_AT_ONCE = 1000 -- entries of a queue: Lua passes 8000 arguments at most
@@ -184,11 +184,10 @@ local function take(task, share)
   end
 end
 
--- First an equal share of every queue, then whatever there is.
-for _, share in ipairs({math.ceil(wanted / task_count), wanted}) do
-  for i = 0, task_count - 1 do
+for _, share in ipairs({fair_share, wanted}) do
+  for i = FIRST_TASK, #ARGV do
     if #jobs >= wanted then break end
-    take(ARGV[FIRST_TASK + (i + rotation) % task_count], share)
+    take(ARGV[i], share)
   end
 end
 
