@@ -25,7 +25,7 @@ from app.resting import RestingServer
 from app.security_headers import security_headers
 from config.errors import ConfigurationError
 from config.hosts import bound_socket
-from config.logs import configure_logging, event
+from config.logs import configure_logging, event, log_unraisable
 from config.parent import die_with_parent
 from config.registry import load_tasks
 from config.settings import Settings, load_settings, supervisor_pid
@@ -48,6 +48,7 @@ def main() -> int:
         for line in str(error).splitlines():
             event(log, logging.ERROR, "cannot_start", why=line)
         return 1
+    sys.unraisablehook = log_unraisable  # a name that is none in a TLS handshake leads there
     die_with_parent(parent=supervisor_pid())
     configuration = _configuration(app, settings, certificate)
     new_loop = partial(Loop, settings.request_read_seconds)

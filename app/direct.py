@@ -20,7 +20,7 @@ from app.errors import CUT_SHORT, answer_to
 from app.strict_json import StrictRequest
 
 JSON = b"application/json"
-OF_A_BODY = frozenset({b"content-type", b"content-length"})
+SAID_ONCE = frozenset({b"content-type", b"content-length"})  # in a head, or it is not plain
 QUESTION = re.compile(rb"(?:result_id=([\w-]{1,256})(?:&|$))?(?:wait=(\d{1,4}(?:\.\d{1,6})?))?")
 
 # Reads a request, and gives what will answer it; None: this is not a plain one.
@@ -136,5 +136,5 @@ def _is_plain_json(scope: Scope, most_bytes: int) -> bool:
 
 def _describe_a_body_twice(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether it matters which of them is taken."""
-    names = [name for name, _ in headers if name in OF_A_BODY]
+    names = [name for name, _ in headers if name in SAID_ONCE]
     return len(set(names)) < len(names)

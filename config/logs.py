@@ -41,6 +41,12 @@ def event(log: logging.Logger, level: int, name: str, /, **fields: Any) -> None:
         gathering.add(_line(time.time(), level, log.name, name + _all_shown(fields)), level)
 
 
+def log_unraisable(failure: "sys.UnraisableHookArgs") -> None:
+    """For sys.unraisablehook: what failed where nobody could be told, such as a callback of C."""
+    where = failure.err_msg or "Exception ignored in"
+    logging.getLogger("python").error("%s: %r", where, failure.object, exc_info=failure.exc_value)
+
+
 class Event(logging.LogRecord):
     """What happened, for handlers that are not ours."""
 

@@ -27,6 +27,11 @@ def killed(reason: StopReason) -> Outcome:
     return outcome_of_text(Ending.KILLED, STOP_TEXTS[reason], reason)
 
 
+def not_begun(reason: StopReason) -> Outcome:
+    """The outcome of a job that was stopped before it began: if its worker ends, no attempt."""
+    return UNSTARTED if reason is StopReason.SHUTDOWN else killed(reason)
+
+
 @dataclass(eq=False, slots=True)
 class _Sent:
     """A job that was sent and is not answered."""
@@ -120,7 +125,7 @@ class ChildHandle:
             return
         if token in self._jobs:
             unstarted.pop(token, None)
-            self._end(token, killed(reason))
+            self._end(token, not_begun(reason))
         self._let_go_on(unstarted)
 
     def stop_first(self, reason: StopReason) -> None:

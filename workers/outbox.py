@@ -21,6 +21,7 @@ from workers.queue.records import ClaimedJob
 log = logging.getLogger("fasttask.worker")
 
 SUFFIX = ".outcome"
+PART = ".part"
 
 
 class Outbox:
@@ -30,6 +31,8 @@ class Outbox:
         """``folder`` is made if it is missing; nobody else may use it."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        for half_written in folder.glob(f"*{PART}"):  # when an earlier process of it was killed
+            half_written.unlink(missing_ok=True)
 
     def keep(self, job: ClaimedJob, outcome: Outcome) -> None:
         """Put an outcome on the disk; when this returns it is there to stay.
@@ -40,7 +43,7 @@ class Outbox:
         path = self._path(job)
         if path.exists():
             return
-        temporary = path.with_suffix(".part")
+        temporary = path.with_suffix(PART)
         with temporary.open("wb") as file:
             file.write(_encoded(job, outcome))
             file.flush()

@@ -8,7 +8,7 @@ from functools import partial
 from operator import attrgetter
 
 from config.logs import event
-from workers.child_handle import UNSTARTED, ChildHandle, killed
+from workers.child_handle import UNSTARTED, ChildHandle, not_begun
 from workers.fork_client import ForkClient, ForkServerError
 from workers.outcome import Outcome, StopReason
 from workers.pace import PATIENCE_SECONDS, Pace
@@ -180,7 +180,7 @@ class SlotPool:
         stopped_for = self._promised.pop(job.token)
         if slot is None or stopped_for is not None:
             self._look_soon()
-            return UNSTARTED if stopped_for is None else killed(stopped_for)
+            return UNSTARTED if stopped_for is None else not_begun(stopped_for)
         self._busy[job.token] = slot
         if slot.outstanding and self._relief is None:
             self._set_relief()

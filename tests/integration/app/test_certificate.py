@@ -129,3 +129,21 @@ def test_what_is_out_of_date_is_refused(
 
 def test_tls_1_2_will_do(gateway: Gateway) -> None:
     assert connect(gateway.port, only_tls_1_2)
+
+
+def test_a_handshake_for_what_is_no_name_is_logged_as_all_else(own_cluster: Cluster) -> None:
+    gateway = own_cluster.add_gateway()
+    gateway.wait_ready()
+    to_client, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    hello = context.wrap_bio(to_client, from_client, server_hostname="a.name")
+    with pytest.raises(ssl.SSLWantReadError):
+        hello.do_handshake()
+
+    with socket.create_connection((HOST, gateway.port), 10) as connection:
+        connection.sendall(from_client.read().replace(b"a.name", b"\xff" * 6))
+        connection.recv(1024)  # an alert
+
+    wait_until(lambda: "UnicodeDecodeError" in gateway.log)
+    assert "\nTraceback" not in gateway.log
+    assert connect(gateway.port, name="a.name")

@@ -106,12 +106,12 @@ async def test_the_key_lives_as_long_as_its_job_and_then_its_result(
     await redis.pexpire(KEY, DAY)
     job = await claim_one(broker)
     await broker.renew([job], longest_run=3600)
-    assert 59.9 * DAY < await redis.pttl(KEY) <= await redis.pttl(keys.META + "one") + 2
+    assert 59.9 * DAY < await redis.pttl(KEY) <= await redis.pttl(keys.META + "one") + 1000
     await lapse(redis, job)
     job = await claim_one(broker)
 
     await broker.finish(job, State.SUCCESS, b"{}")
-    assert abs(await redis.pttl(KEY) - await redis.pttl(keys.RESULT + "one")) <= 2
+    assert abs(await redis.pttl(KEY) - await redis.pttl(keys.RESULT + "one")) <= 1000
     await assert_nothing_left(redis)
 
 

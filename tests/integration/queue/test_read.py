@@ -53,6 +53,16 @@ async def test_a_job_enqueued_by_arq_waits(broker: Broker, redis: ArqRedis) -> N
     assert (view.state, view.known) == (State.PENDING, True)
 
 
+async def test_what_is_kept_of_who_asked_for_a_job_of_arq_expires(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await redis.enqueue_job(TASK, _job_id="one", _queue_name=keys.queue(TASK))
+
+    await broker.read("one", notify="g1")
+
+    assert await redis.pttl(keys.META + "one") > 0
+
+
 @pytest.mark.parametrize("end", ["finish", "revoke", "claim", "release"])
 async def test_whoever_asked_is_told_of_the_end(broker: Broker, redis: ArqRedis, end: str) -> None:
     async with redis.pubsub() as channel:

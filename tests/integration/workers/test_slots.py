@@ -13,6 +13,7 @@ from config.settings import Settings
 from tests.held_jobs import let_go
 from tests.integration.workers.conftest import MakePool, claimed, run
 from tests.waiting import eventually, wait_until
+from workers.child_handle import UNSTARTED
 from workers.fork_client import ForkClient
 from workers.leases import Leases
 from workers.outcome import Ending, Outcome, StopReason
@@ -249,6 +250,20 @@ async def test_a_job_that_was_promised_a_place_can_be_stopped(
     assert (await pool.run(job)).reason is StopReason.REVOKED
     assert not (tmp_path / "0").exists()
     assert pool.free == 1
+
+
+async def test_a_job_that_had_not_begun_when_its_worker_ended_was_no_attempt(
+    crowded: Crowded, make_pool: MakePool
+) -> None:
+    slot, jobs, running = crowded
+    slot.stop(jobs[1].token, StopReason.SHUTDOWN)
+    assert await running[1] == UNSTARTED
+
+    pool = await make_pool()
+    promised = claimed("echo", value=1)
+    pool.promise(promised.token)
+    assert pool.stop(promised.token, StopReason.SHUTDOWN)
+    assert await pool.run(promised) == UNSTARTED
 
 
 async def test_a_revoke_that_is_faster_than_the_claims_answer_counts(

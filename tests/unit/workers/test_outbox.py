@@ -51,6 +51,9 @@ def test_a_write_that_was_cut_short_is_not_there(outbox: Outbox, tmp_path: Path)
     file.rename(file.with_suffix(".part"))
     assert list(outbox.kept()) == []
 
+    Outbox(tmp_path / "outcomes")  # at the next start
+    assert list((tmp_path / "outcomes").iterdir()) == []
+
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b"{}", b'{"id":1}'])
 def test_what_cannot_be_read_is_set_aside(outbox: Outbox, tmp_path: Path, garbage: bytes) -> None:

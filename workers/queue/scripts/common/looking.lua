@@ -13,6 +13,8 @@ local function describe(id, gateway)
       and not string.find(notify, ' ' .. gateway .. ' ', 1, true) then
     meta.notify = (meta.notify or '') .. gateway .. ' '
     save_meta(id, meta)
+    -- An arq client's job had none until now, and a new key stays for ever.
+    if not meta.task then redis.call('PEXPIRE', META .. id, META_LIFETIME) end
   end
   return {
     has_job and 'OPEN' or 'EXPIRED',
