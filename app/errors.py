@@ -100,6 +100,15 @@ class UnsupportedEncodingError(ApiError):
     status = 415
 
 
+class UnwritableParamsError(ApiError):
+    """the parameters are valid but cannot be said in JSON"""
+
+    status = 422
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{self.__doc__}: {why}")
+
+
 class FormError(ApiError):
     """a multipart form with one file in its field `file` is needed"""
 

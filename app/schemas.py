@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from app.whole_answers import WholeResponse
-from config.registry import CONCURRENCY_FIELD, TaskSpec
+from config.registry import TaskSpec
 from config.times import iso
 from workers.queue.records import DeadLetter, DeadLetters, JobView, State
 
@@ -136,20 +136,6 @@ class InvalidAnswer(BaseModel):
     """What is wrong with a request: each mistake, or why what is valid by itself was refused."""
 
     detail: list[Mistake] | str
-
-
-class _FiniteNumbers(BaseModel):
-    # A job's parameters travel as JSON, where NaN and infinity would silently become null.
-    model_config = ConfigDict(allow_inf_nan=False)
-
-
-def request_model(spec: TaskSpec) -> type[BaseModel]:
-    """A task's Params with the optional concurrency parameters, under a name of its own."""
-    # The example says null: who tries the task out from the docs page does not mean to limit it.
-    # It is no parameter of the function, so it is left out when these are written.
-    unlimited = Field(None, examples=[None], exclude=True)
-    extra: dict[str, Any] = {CONCURRENCY_FIELD: (ConcurrencyParams | None, unlimited)}
-    return create_model(f"{spec.name}_Params", __base__=(_FiniteNumbers, spec.params), **extra)
 
 
 def record_model(spec: TaskSpec) -> type[BaseModel]:

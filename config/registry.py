@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+from pydantic import BaseModel, RootModel
 
 from config.errors import ConfigurationError
 from config.task_names import NAME_PATTERN
+from config.unfaithful_fields import unfaithful_fields
 
 CONCURRENCY_FIELD = "fasttask_concurrency_params"
 SUM_OF_ALL = "total"  # task_info_total
@@ -67,8 +68,8 @@ def _load_task(path: Path) -> TaskSpec:
     _check_name(path, name)
     line = _line_of_function(tree, path, name)
     module = _import(path, name)
-    params = _model(module, path, "Params")
-    result = _model(module, path, "Result")
+    params = _model(module, path, tree, "Params")
+    result = _model(module, path, tree, "Result")
     for field, problem in unfaithful_fields(params):
         remedy = "a task would not get the value: use another type or remove the option"
         raise TaskFileError(path, _line_of_field(tree, field), problem, remedy)
@@ -77,6 +78,25 @@ def _load_task(path: Path) -> TaskSpec:
         raise TaskFileError(path, line, problem, remedy)
     assert callable(function)
     return TaskSpec(name, function, params, result, inspect.getdoc(function) or "")
+
+
+def check_schemas(specs: Mapping[str, TaskSpec], tasks_dir: Path) -> None:
+    """See that the OpenAPI page can show all tasks.
+
+    Raises:
+        ConfigurationError: a line for each model that has no JSON schema.
+    """
+    problems: list[str] = []
+    for name, spec in specs.items():
+        try:
+            spec.params.model_json_schema()
+            spec.result.model_json_schema(mode="serialization")
+        except Exception as error:
+            problem = f"Params or Result has no JSON schema: {_in_a_line(error)}"
+            remedy = "use types that JSON has, or say the schema by pydantic's WithJsonSchema"
+            problems.append(str(TaskFileError(tasks_dir / f"{name}.py", 1, problem, remedy)))
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _parse(path: Path) -> ast.Module:
@@ -147,7 +167,7 @@ def _import(path: Path, name: str) -> ModuleType:
         raise TaskFileError(
             path,
             _last_line_in(path, error),
-            f"importing it raised {type(error).__name__}: {error}",
+            f"importing it raised {type(error).__name__}{_where(path, error)}: {_in_a_line(error)}",
             "mend the line or install what it needs",
         ) from None
     return module
@@ -158,42 +178,47 @@ def _last_line_in(path: Path, error: BaseException) -> int:
     return next((f.lineno or 1 for f in reversed(frames) if f.filename == str(path)), 1)
 
 
-def _model(module: ModuleType, path: Path, name: str) -> type[BaseModel]:
-    model = getattr(module, name, None)
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        if name == "Params" and CONCURRENCY_FIELD in model.model_fields:
-            raise TaskFileError(
-                path,
-                1,
-                f"Params has a field {CONCURRENCY_FIELD}",
-                "rename it: FastTask adds a field of that name to every request",
-            )
-        return model
-    raise TaskFileError(path, 1, f"holds no {name} model", f"add: class {name}(pydantic.BaseModel)")
+def _where(path: Path, error: BaseException) -> str:
+    """Where it was raised, if that is not the task file but a helper."""
+    frames = traceback.extract_tb(error.__traceback__)
+    files = [f for f in frames if not f.filename.startswith("<")]
+    if not files or files[-1].filename in (str(path), __file__):
+        return ""
+    return f" at {files[-1].filename}:{files[-1].lineno}"
 
 
-def unfaithful_fields(
-    model: type[BaseModel], seen: frozenset[type[BaseModel]] = frozenset()
-) -> Iterator[tuple[str, str]]:
-    """Fields whose value pydantic hides or leaves out when it writes JSON: name and problem."""
-    for name, field in model.model_fields.items():
-        if field.exclude or getattr(field, "exclude_if", None) is not None:
-            yield name, f"{model.__name__}.{name} is left out of JSON (exclude)"
-        for part in _parts_of(field.annotation):
-            if issubclass(part, Secret | SecretStr | SecretBytes):
-                yield name, f"{model.__name__}.{name} is masked in JSON ({part.__name__})"
-            elif issubclass(part, BaseModel) and part not in seen:
-                yield from unfaithful_fields(part, seen | {part, model})
+def _model(module: ModuleType, path: Path, tree: ast.Module, name: str) -> type[BaseModel]:
+    model, line = getattr(module, name, None), _line_of_class(tree, name)
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        remedy = f"add: class {name}(pydantic.BaseModel)"
+        raise TaskFileError(path, 1, f"holds no {name} model", remedy)
+    try:
+        model.model_rebuild()  # what a field names may be defined below it
+    except Exception as error:
+        problem = f"{name} is not complete: {_in_a_line(error)}"
+        raise TaskFileError(path, line, problem, "define or import what its fields name") from None
+    if name == "Params":
+        for problem, remedy in _params_problems(model):
+            raise TaskFileError(path, line, problem, remedy)
+    return model
 
 
-def _parts_of(annotation: Any) -> Iterator[type]:
-    """All classes that a type is made of."""
-    origin = get_origin(annotation)
-    if isinstance(origin or annotation, type):
-        yield origin or annotation
-    aliased = getattr(annotation, "__value__", None)  # of `type X = ...`
-    for part in (*get_args(annotation), *([aliased] if aliased else [])):
-        yield from _parts_of(part)
+def _params_problems(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    if issubclass(model, RootModel):
+        yield "Params is a RootModel", "make it a BaseModel: its fields are the arguments"
+    if CONCURRENCY_FIELD in model.model_fields:
+        remedy = "rename it: FastTask adds a field of that name to every request"
+        yield f"Params has a field {CONCURRENCY_FIELD}", remedy
+
+
+def _line_of_class(tree: ast.Module, name: str) -> int:
+    lines = (node.lineno for node in tree.body if getattr(node, "name", None) == name)
+    return next(lines, 1)
+
+
+def _in_a_line(error: BaseException) -> str:
+    """What an error says in its first paragraph."""
+    return " ".join(str(error).partition("\n\n")[0].split())
 
 
 def _line_of_field(tree: ast.Module, field: str) -> int:

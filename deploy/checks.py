@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config.errors import ConfigurationError
-from config.registry import load_tasks
+from config.registry import check_schemas, load_tasks
 from config.settings import Settings
 from deploy.certificate import check_certificate
 from deploy.external_queue import check_external_queue
@@ -40,10 +40,16 @@ def _checks(settings: Settings) -> list[Callable[[Settings], object]]:
         lambda s: supervisor_configuration(s, ANY_QUEUE_SERVER),
         check_ports,
         check_external_queue,
-        lambda s: load_tasks(s.tasks_dir, s.loaded_tasks),
+        _check_tasks,
     ]
     if settings.has_api:
         checks.append(check_certificate)
     if settings.has_api and settings.api_file_upload:
         checks.append(check_uploads)
     return checks
+
+
+def _check_tasks(settings: Settings) -> None:
+    specs = load_tasks(settings.tasks_dir, settings.loaded_tasks)
+    if settings.has_api:
+        check_schemas(specs, settings.tasks_dir)

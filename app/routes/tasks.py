@@ -11,10 +11,11 @@ from app.audit import note
 from app.dependencies import caller_of, jobs_of
 from app.direct import Direct, DirectRoutes, read_params, read_question
 from app.idempotency import idempotency
+from app.params import request_model, written
 from app.patience import unless_gone
 from app.restricted_routes import TaskRoute
 from app.routes.refusals import INVALID, OF_BODIES, REFUSALS
-from app.schemas import job_response, record_model, request_model
+from app.schemas import job_response, record_model
 from config.registry import CONCURRENCY_FIELD, TaskSpec
 from config.settings import Settings
 from workers.queue.records import NewJob
@@ -130,11 +131,11 @@ async def check_job(request: Request, job_id: str, wait: float, task: str = "") 
 
 
 async def _order(request: Request, task: str, params: BaseModel, key: str | None) -> NewJob:
-    body = params.model_dump_json(by_alias=False, exclude_computed_fields=True)
+    body = written(params)
     user = caller_of(request).name
     once = idempotency(user, task, key, await request.json()) if key is not None else None
     places = getattr(params, CONCURRENCY_FIELD)
-    return jobs_of(request).order(task, body.encode(), user, places, once)
+    return jobs_of(request).order(task, body, user, places, once)
 
 
 def _taking(params: type[BaseModel], endpoint: Callable[..., Any]) -> Callable[..., Any]:

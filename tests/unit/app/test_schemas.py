@@ -4,19 +4,16 @@ from collections.abc import Callable
 
 import orjson
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from app.schemas import job_response, record_model, record_of, request_model
-from config.registry import CONCURRENCY_FIELD, TaskSpec
+from app.params import request_model
+from app.schemas import job_response, record_model, record_of
+from config.registry import TaskSpec
 from workers.queue.records import JobView, State
 
 
 class Loose(BaseModel):
     number: float = 1.0
-
-
-class Strict(Loose):
-    model_config = ConfigDict(extra="forbid")
 
 
 class Shown(BaseModel):
@@ -52,30 +49,6 @@ def test_a_stored_result_goes_through_byte_by_byte() -> None:
 
     assert b'"result":' + result in body
     assert orjson.loads(body)["id"] == "id"
-
-
-@pytest.mark.parametrize("params", [Loose, Strict])
-def test_a_request_takes_the_concurrency_params_beside_params(params: type[BaseModel]) -> None:
-    model = request_model(spec(params))
-    body = {"number": 2, "fasttask_concurrency_params": {"concurrency_key": "k"}}
-    made = model.model_validate(body)
-
-    assert getattr(made, CONCURRENCY_FIELD).model_dump() == {
-        "concurrency_key": "k", "max_concurrency": 16, "countdown": 60, "expire": 1800,
-    }  # fmt: skip
-    assert CONCURRENCY_FIELD not in made.model_dump(), "it is no argument of the function"
-    assert "fasttask_concurrency_params" not in params.model_fields
-
-
-def test_a_request_of_strict_params_stays_strict() -> None:
-    with pytest.raises(ValidationError, match="extra"):
-        request_model(spec(Strict)).model_validate({"more": 1})
-
-
-@pytest.mark.parametrize("number", ["NaN", "inf", "-Infinity", float("inf"), float("nan")])
-def test_a_request_takes_no_number_that_json_has_not(number: object) -> None:
-    with pytest.raises(ValidationError, match="finite"):
-        request_model(spec(Loose)).model_validate({"number": number})
 
 
 @pytest.mark.parametrize("make", [request_model, record_model])

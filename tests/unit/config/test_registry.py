@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigurationError
-from config.registry import TaskSpec, load_tasks
+from config.registry import TaskSpec, check_schemas, load_tasks
 from config.task_names import task_names_in
 from tests.conftest import PROJECT
 
@@ -197,3 +197,77 @@ def test_files_that_begin_with_an_underscore_are_no_tasks(tmp_path: Path) -> Non
     (tmp_path / "packages").mkdir()
 
     assert task_names_in(tmp_path) == ("a", "b")
+
+
+LATER = """from __future__ import annotations
+from pydantic import BaseModel, RootModel
+class Params(BaseModel):
+    a: {}
+class Result(BaseModel):
+    b: int
+class Point(BaseModel):
+    x: int
+"""
+
+
+ROOT = """
+from pydantic import BaseModel, RootModel
+class Params(RootModel[int]): ...
+class Result(BaseModel): ...
+"""
+
+
+def test_a_field_may_name_what_is_defined_below_it(load: Callable[..., TaskSpec]) -> None:
+    spec = load("def mine(a): ...", models=LATER.format("Point"))
+
+    assert spec.params.model_validate({"a": {"x": 1}})
+
+
+@pytest.mark.parametrize(
+    ("models", "says"),
+    [
+        (LATER.format("Nope"), "Params is not complete: name 'Nope' is not defined; define or"),
+        (ROOT, "Params is a RootModel; make it a BaseModel"),
+    ],
+)
+def test_models_that_nobody_could_ask_for_are_refused(
+    load: Callable[..., TaskSpec], tmp_path: Path, models: str, says: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load("def mine(a): ...", models=models)
+
+    [text] = refused.value.lines
+    assert text.startswith(f"{tmp_path}/mine.py:3: {says}")
+
+
+@pytest.mark.parametrize("name", ["Params", "Result"])
+def test_a_model_without_a_json_schema_is_refused(
+    load: Callable[..., TaskSpec], tmp_path: Path, name: str
+) -> None:
+    callable_ = "from typing import Callable\n"
+    before, after = MODELS.split(f"class {name}(BaseModel):\n")
+    field = f"class {name}(BaseModel):\n    made_by: Callable[[], int] = int\n"
+    models = callable_ + before + field + after
+    spec = load("def mine(a, made_by=None): ...", models=models)
+
+    with pytest.raises(ConfigurationError) as refused:
+        check_schemas({"mine": spec}, tmp_path)
+
+    [text] = refused.value.lines
+    assert text.startswith(f"{tmp_path}/mine.py:1: Params or Result has no JSON schema: ")
+    assert "WithJsonSchema" in text
+
+
+def test_an_import_that_fails_in_a_helper_is_told_with_its_place(
+    load: Callable[..., TaskSpec], tmp_path: Path
+) -> None:
+    (tmp_path / "packages").mkdir()
+    helper = tmp_path / "packages" / "mine_helper.py"
+    helper.write_text("\nraise RuntimeError('two\\nlines')")
+
+    with pytest.raises(ConfigurationError) as refused:
+        load("from packages import mine_helper\ndef mine(a): ...")
+
+    [text] = refused.value.lines
+    assert text.startswith(f"{tmp_path}/mine.py:6: importing it raised RuntimeError at {helper}:2:")
+    assert "\n" not in text

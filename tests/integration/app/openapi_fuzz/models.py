@@ -4,7 +4,8 @@ import json
 
 from pydantic import BaseModel
 
-from app.schemas import record_model, request_model
+from app.params import request_model
+from app.schemas import record_model
 from config.registry import load_tasks
 from tests.integration.app.cluster import GATEWAY_TASKS
 

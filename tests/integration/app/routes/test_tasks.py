@@ -362,3 +362,24 @@ def test_a_job_of_another_task_is_a_failure_that_says_so(client: httpx.Client) -
 
     assert record["state"] == "FAILURE"
     assert "not one of add" in record["result"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "a-key"}])
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ({"name": 5}, "AttributeError"),
+        ({"colour": "green"}, "KeyError"),
+        ({"option": "--what"}, "SystemExit"),
+        ({"point": {"x": "nan"}}, "cannot be said in JSON"),
+        ({"fasttask_concurrency_params": {"concurrency_key": ""}}, "at least 1 character"),
+    ],
+)
+def test_whatever_a_task_checks_refuses_a_request_and_nobody_elses(
+    client: httpx.Client, sent: dict[str, Any], why: str, headers: dict[str, str]
+) -> None:
+    answer = client.post("/run/picky", json=sent, headers=headers)
+
+    assert answer.status_code == 422
+    assert why in answer.text
+    assert client.post("/run/picky", json={"name": " a "}).json()["result"]["name"] == "a"
