@@ -19,12 +19,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
+from config.finite import holds_non_finite
 from config.parent import adopt_orphans
-from config.registry import TaskSpec
+from config.registry import CONCURRENCY_FIELD, TaskSpec
 from workers.frames import framed, read_frames
 from workers.outcome import Ending, Outcome, outcome_of_text
 from workers.resource_limits import cpu_time_limit, limit_memory, limit_open_files
-from workers.soft_limit import SoftTimeLimitExceeded, soft_time_limit
+from workers.soft_limit import SoftTimeLimitExceeded, begin_to_watch, soft_time_limit
 from workers.tickets import TICKET, usable_tickets
 
 # Short of memory, the kernel should take a task and not the queue server. See
@@ -59,6 +60,7 @@ def serve_jobs(
     ``tickets`` is the reading end of the pipe with the right to start them.
     """
     become_a_task_process()
+    begin_to_watch()
     limit_memory(limits.memory_bytes)
     limit_open_files(limits.open_files)
     own_pid = os.getpid()
@@ -96,8 +98,9 @@ def become_a_task_process() -> None:
         signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJUSTMENT)
-    if "numpy" in sys.modules:  # the standard library's generator reseeds itself after a fork
-        sys.modules["numpy"].random.seed()
+    generator = getattr(sys.modules.get("numpy"), "random", None)  # a task may have that name
+    if generator is not None:  # the standard library's reseeds itself after a fork
+        generator.seed()
 
 
 def run_job(spec: TaskSpec, job: bytes, limits: JobLimits) -> Outcome:
@@ -135,7 +138,9 @@ def read_arguments(spec: TaskSpec, job: bytes) -> dict[str, Any]:
     if positional:
         raise UnreadableJobError("the job has positional arguments; pass keywords")
     if fields.get("v") is True:
-        return dict(arguments)
+        written: dict[str, Any] = arguments
+        written.pop(CONCURRENCY_FIELD, None)  # a serializer of Params may write it all the same
+        return written
     params = spec.params.model_validate(arguments)
     return params.model_dump(mode="json", by_alias=False, exclude_computed_fields=True)
 
@@ -147,21 +152,23 @@ def checked_result(spec: TaskSpec, returned: Any, most_bytes: int) -> bytes:
         ResultMismatchError: it does not match, the message names the fields; it is no JSON, or
             more of it than ``most_bytes``.
     """
-    model = spec.result
-    value = returned.model_dump() if isinstance(returned, BaseModel) else returned
     try:
-        result = model.__pydantic_validator__.validate_python(value, by_alias=True, by_name=True)
+        result, written = _written(spec.result, returned)
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'value'}: {e['msg']}" for e in error.errors()
         )
         text = f"{spec.name} returned what does not match Result: {wrong}"
         raise ResultMismatchError(text) from None
-    try:
-        written = model.__pydantic_serializer__.to_json(result, by_alias=True)
     except PydanticSerializationError as error:  # such as half a surrogate pair
         text = f"{spec.name} returned what cannot be written as JSON: {error}"
         raise ResultMismatchError(text) from None
+    if b"null" in written and holds_non_finite(result.model_dump()):
+        text = (
+            f"{spec.name} returned a number that is infinite or none (NaN), which JSON does not "
+            "have; return None where Result allows that, or a text"
+        )
+        raise ResultMismatchError(text)
     if len(written) > most_bytes:
         text = (
             f"{spec.name} returned a result of {len(written)} bytes as JSON, more than "
@@ -169,6 +176,21 @@ def checked_result(spec: TaskSpec, returned: Any, most_bytes: int) -> bytes:
         )
         raise ResultMismatchError(text)
     return written
+
+
+def _written(model: type[BaseModel], returned: Any) -> tuple[BaseModel, bytes]:
+    """What was returned as a Result, and as JSON.
+
+    A Result was checked when it was made, and its validators need not take what they have made. One
+    that was changed since may be none any more, which shows when it is written.
+    """
+    write = model.__pydantic_serializer__.to_json
+    if isinstance(returned, model):
+        with contextlib.suppress(PydanticSerializationError):
+            return returned, write(returned, by_alias=True, warnings="error")
+    value = returned.model_dump(warnings=False) if isinstance(returned, BaseModel) else returned
+    result = model.__pydantic_validator__.validate_python(value, by_alias=True, by_name=True)
+    return result, write(result, by_alias=True)
 
 
 def describe(error: BaseException, skip: int) -> str:

@@ -56,6 +56,7 @@ class ChildHandle:
         """``connection`` is our end of the child's socket, non-blocking."""
         self.pid = pid
         self.gone = asyncio.Event()
+        self.has_worked = False  #: whether it has begun a job, as far as is known
         self.on_exit: Callable[[], None] = lambda: None  #: called once the process has ended
         self.on_answer: Callable[[float], None] = lambda _: None  #: with the seconds a job took
         self._connection = connection
@@ -74,6 +75,11 @@ class ChildHandle:
     def outstanding(self) -> int:
         """How many jobs it has, the running one included."""
         return len(self._jobs)
+
+    @property
+    def first(self) -> str:
+        """The token of the job that it runs or is about to; empty if it has none."""
+        return next(iter(self._jobs), "")
 
     @property
     def takes_more(self) -> bool:
@@ -133,7 +139,7 @@ class ChildHandle:
 
         If it was not even begun, it is the child that hangs: that is killed, and the job not ended.
         """
-        first = next(iter(self._jobs), "")
+        first = self.first
         unstarted = self._held_up()
         if first in self._jobs:
             self._end_all_but(first if self._has_begun(first, unstarted) else "")
@@ -148,13 +154,15 @@ class ChildHandle:
 
     def kill(self, reason: StopReason) -> None:
         """Kill the child and all its descendants. The running job's outcome says the reason."""
-        self._stopped_for = self._stopped_for or reason
-        self._kill_process(self.pid)
+        if self._stopped_for is None:
+            self._stopped_for = reason
+            self._kill_process(self.pid)
 
     def has_exited(self, status: int | None, peak_kib: int) -> None:
         """The process has ended; what it had answered before counts."""
         self._read()
         self.take_back()
+        self.has_worked = self.has_worked or bool(self._jobs)
         self.gone.set()
         for token, sent in list(self._jobs.items()):
             self._end(token, self._outcome_of_exit(status, peak_kib) if sent.given else UNSTARTED)
@@ -242,6 +250,7 @@ class ChildHandle:
         token = next(iter(self._jobs), None)
         if token is not None:
             now = time.monotonic()
+            self.has_worked = True
             self.on_answer(now - self._first_since)
             self._first_since = now
             self._end(token, outcome)

@@ -28,6 +28,7 @@ from workers.tickets import Tickets
 log = logging.getLogger("fasttask.worker")
 
 START_TIMEOUT = 60.0  # seconds that importing all tasks may take
+HELD_UP_SECONDS = 0.1  # until a fork server that reads nothing is told again
 
 
 class ForkServerError(Exception):
@@ -141,14 +142,22 @@ class ForkClient:
         self._asked[number] = made, ours, tickets
         with theirs:
             request = orjson.dumps({"spawn": number})
-            socket.send_fds(self._control, [request], [theirs.fileno(), tickets.reader])
+            try:
+                socket.send_fds(self._control, [request], [theirs.fileno(), tickets.reader])
+            except OSError as error:
+                self._refuse(number, f"the fork server cannot be asked: {error}")
         return await made
 
     def kill(self, pid: int) -> None:
         """Kill a child with its process group; its handle hears of it."""
-        if self._control is not None:
-            with contextlib.suppress(ConnectionError):  # it has just died, and its children with it
-                self._control.send(orjson.dumps({"kill": pid}))
+        if self._control is None:
+            return
+        try:
+            self._control.send(orjson.dumps({"kill": pid}))
+        except BlockingIOError:  # it is held up, with as much unread as it may have
+            asyncio.get_running_loop().call_later(HELD_UP_SECONDS, self.kill, pid)
+        except ConnectionError:  # it has just died, and its children with it
+            pass
 
     def close(self) -> None:
         """End the fork server and with it all children."""

@@ -12,11 +12,14 @@ from workers.child_handle import UNSTARTED, ChildHandle, not_begun
 from workers.fork_client import ForkClient, ForkServerError
 from workers.outcome import Outcome, StopReason
 from workers.pace import PATIENCE_SECONDS, Pace
+from workers.queue.listeners import reconnect_delays
 from workers.queue.records import ClaimedJob
 from workers.retries import until_it_works
 
 log = logging.getLogger("fasttask.worker")
 
+HEARD_SECONDS = 0.05  # within which is heard what a child has said
+HELD_UP_SECONDS = 0.5  # the same, if this process was held up for as long
 # The emptiest comes first; of those with as many jobs, who has been on the first one for longest.
 BY_LOAD = attrgetter("outstanding", "busy_since")
 
@@ -32,6 +35,8 @@ class Slot:
         self._jobs_done = 0
         self._child: ChildHandle | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._overdue = ""  # the token of a job whose time was up when the alarm rang last
+        self._pauses = reconnect_delays()  # before a child that may end at once as well
 
     @property
     def is_ready(self) -> bool:
@@ -69,9 +74,8 @@ class Slot:
         self, on_death: Callable[[], None], on_answer: Callable[[float], None] = lambda _: None
     ) -> None:
         """Get a new child in place of a dead or old one; tries until it succeeds."""
-        if self._child is not None and not self._child.gone.is_set():
-            self._child.kill(StopReason.SHUTDOWN)
-            await self._child.gone.wait()
+        if self._child is not None:
+            await self._see_off(self._child)
         self._child = await self._spawn()
         self._child.on_exit = on_death
         self._child.on_answer = on_answer
@@ -98,18 +102,35 @@ class Slot:
         if self._child is not None:
             self._child.take_back()
 
+    async def _see_off(self, child: ChildHandle) -> None:
+        """Have a child end, and wait a while if it ended before it was of any use."""
+        if not child.gone.is_set():
+            child.kill(StopReason.SHUTDOWN)
+            await child.gone.wait()
+        if child.has_worked:
+            self._pauses = reconnect_delays()
+            return
+        pause = next(self._pauses)
+        event(log, logging.WARNING, "child_ended_early", pid=child.pid, next_in=pause)
+        await asyncio.sleep(pause)
+
     def _set_alarm(self, seconds: float) -> None:
         self._alarm = asyncio.get_running_loop().call_later(seconds, self._ring)
 
     def _ring(self) -> None:
-        """One alarm for all jobs: it looks how long the present one has been running."""
+        """One alarm for all jobs: it looks how long the present one has been running.
+
+        It rings twice for one that runs too long. An answer or an end may be there and not be
+        heard yet, above all if this process was held up itself.
+        """
         self._alarm = None
         if self._child is None or not self._child.outstanding:
             return
         left = self._time_limit - self._child.seconds_on_first
-        if left <= 0:
+        if left <= 0 and self._child.first == self._overdue:
             self._child.stop_first(StopReason.TIME_LIMIT)
-        self._set_alarm(max(left, 0.05))
+        self._overdue = self._child.first if left <= 0 else ""
+        self._set_alarm(HELD_UP_SECONDS if left < -HELD_UP_SECONDS else max(left, HEARD_SECONDS))
 
     async def _spawn(self) -> ChildHandle:
         tell = partial(event, log, logging.ERROR, "no_child")

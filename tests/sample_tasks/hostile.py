@@ -161,7 +161,7 @@ def tell(path, pids):
 
 def block_everything(text):
     """Ignore what can be ignored, with descendants; tell all process ids in a file."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
         signal.signal(number, signal.SIG_IGN)
     tell(text, [os.getpid(), *have_descendants()])
     while True:

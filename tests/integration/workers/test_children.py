@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,6 +219,45 @@ async def test_a_child_that_dies_before_its_slot_has_it_is_replaced(
     pool.close()
 
 
+DOOMED = """
+import os, threading
+from pydantic import BaseModel
+class Params(BaseModel): pass
+class Result(BaseModel): pass
+if os.path.exists({mark!r}):
+    with open({mark!r} + ".seen", "a") as seen:
+        seen.write("+")
+    raise RuntimeError("the file has changed since")
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+def doomed():
+    return {{}}
+"""
+
+
+async def test_children_that_die_at_once_are_replaced_ever_more_slowly(
+    make_pool: MakePool, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    (tmp_path / "doomed.py").write_text(DOOMED.format(mark=str(mark)))
+    pool = await make_pool(tasks_dir=tmp_path, tasks=("doomed",))
+    assert (await run(pool, "doomed")).ending is Ending.SUCCESS
+
+    seen = tmp_path / "mark.seen"
+    seen.touch()
+    mark.touch()
+    os.kill(pool.children[0], signal.SIGKILL)
+    await eventually(lambda: len(seen.read_text()) == 3, within=10)
+    began = time.monotonic()
+    await eventually(lambda: len(seen.read_text()) == 5, within=20)
+    assert time.monotonic() - began > 0.4, "at least 0.2 and 0.4 s, less the jitter of half"
+
+    async def is_served() -> bool:
+        return (await run(pool, "doomed")).ending is Ending.SUCCESS
+
+    mark.unlink()
+    await eventually(is_served, within=20)
+
+
 async def test_an_idle_child_that_dies_is_replaced(make_pool: MakePool) -> None:
     pool = await make_pool(2)
     before = pool.children
@@ -274,9 +314,11 @@ async def test_many_children_at_once(make_pool: MakePool) -> None:
     pool = await make_pool(8)
 
     async def echo(number: int) -> Outcome:
-        while (outcome := await run(pool, "echo", value=number)).ending is Ending.UNSTARTED:
-            pass  # a busy machine: another one took so long that nothing may wait behind it
-        return outcome
+        while True:
+            outcome = await run(pool, "echo", value=number)
+            if outcome.ending is not Ending.UNSTARTED:
+                return outcome
+            await asyncio.sleep(0.01)  # a busy machine: nothing may wait behind one that runs on
 
     outcomes = await asyncio.gather(*map(echo, range(200)))
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,19 @@ async def test_a_stop_that_comes_when_the_child_has_gone_hits_nobody(crowded: Cr
         slot.stop(job.token, StopReason.REVOKED)
 
     assert [(await one).ending for one in running] == [Ending.CRASHED, *[Ending.UNSTARTED] * 3]
+
+
+async def test_an_answer_that_came_while_the_worker_was_frozen_counts(
+    make_forks: Callable[..., ForkClient],
+) -> None:
+    slot = Slot(make_forks(), 1.0, 1000)
+    await slot.refill(lambda: None)
+    running = slot.run(claimed("echo", value="x" * 2**20))
+    await asyncio.sleep(0)
+    await eventually(lambda: slot.is_ready)  # when all of it is sent
+    time.sleep(2)  # noqa: ASYNC251  this process is frozen
+
+    assert (await running).ending is Ending.SUCCESS
 
 
 async def test_a_job_that_a_hanging_child_has_not_begun_is_not_said_to_be_too_long(

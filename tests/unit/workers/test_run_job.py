@@ -1,17 +1,26 @@
 """run_job: whatever a task does short of killing its process is an outcome."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from typing import Any
 
 import orjson
 import pytest
-from pydantic import BaseModel, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    computed_field,
+    field_serializer,
+    field_validator,
+)
 
 from config.registry import TaskSpec
 from workers.child import JobLimits, describe, read_arguments, run_job
-from workers.outcome import Ending
+from workers.outcome import Ending, Outcome
 from workers.soft_limit import SoftTimeLimitExceeded, soft_time_limit
 
 LIMITS = JobLimits(soft_seconds=60, result_bytes=1000)
@@ -98,6 +107,76 @@ def test_whatever_is_raised_is_told(error: BaseException, says: str) -> None:
     assert says in outcome.text
 
 
+class Odd(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    side: float = 2
+    day: date = date(2026, 1, 2)
+    hidden: int = Field(0, exclude=True)
+    words: list[str] = Field(default_factory=list)
+
+    @computed_field
+    @property
+    def area(self) -> float:
+        return self.side**2
+
+    @field_serializer("day")
+    def _in_german(self, day: date) -> str:
+        return day.strftime("%d.%m.%Y")
+
+    @field_validator("words", mode="before")
+    @classmethod
+    def _split(cls, text: str) -> list[str]:
+        return text.split(",")
+
+
+def answer(result: type[BaseModel], returned: Any) -> Outcome:
+    return run_job(TaskSpec("mine", lambda **_: returned, Params, result, ""), job(a=1), LIMITS)
+
+
+def test_a_result_that_was_made_is_not_made_again() -> None:
+    outcome = answer(Odd, Odd(words="a,b"))
+
+    assert outcome.ending is Ending.SUCCESS
+    assert orjson.loads(outcome.result) == {
+        "side": 2.0, "day": "02.01.2026", "words": ["a", "b"], "area": 4.0
+    }  # fmt: skip
+
+
+def test_a_result_that_is_none_any_more_is_refused() -> None:
+    changed = Result(Number=1)
+    changed.number = "one"  # type: ignore[assignment]
+
+    outcome = answer(Result, changed)
+
+    assert outcome.ending is Ending.FAILURE
+    assert "number: Input should be a valid integer" in outcome.text
+
+
+class Numbers(BaseModel):
+    number: float = 0.0
+    inner: list[Odd] = Field(default_factory=list)
+    nothing: None = None
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("make", [lambda n: {"number": n}, lambda n: {"inner": [{"side": n}]},
+                                  lambda n: Numbers(number=n)])  # fmt: skip
+def test_a_number_that_json_does_not_have_is_no_result(
+    make: Callable[[float], Any], number: float
+) -> None:
+    outcome = answer(Numbers, make(number))
+
+    assert outcome.ending is Ending.FAILURE
+    assert "infinite or none (NaN)" in outcome.text
+    assert answer(Numbers, make(1.5)).ending is Ending.SUCCESS
+
+
+def test_what_a_serializer_adds_to_the_params_is_no_argument() -> None:
+    stored = job(checked=True, a=1, fasttask_concurrency_params=None)
+    assert read_arguments(spec(print), stored) == {"a": 1}
+
+
 @pytest.mark.parametrize(
     ("returned", "says"),
     [
@@ -155,6 +234,32 @@ def test_each_block_has_its_own_time() -> None:
             time.sleep(0.06)
     with pytest.raises(SoftTimeLimitExceeded), soft_time_limit(0.02):
         time.sleep(5)
+
+
+def set_an_alarm_and_take_it_back(_rung: list[int]) -> None:
+    signal.alarm(10)
+    signal.alarm(0)
+
+
+def use_an_alarm_and_put_all_back(rung: list[int]) -> None:
+    before = signal.signal(signal.SIGALRM, lambda number, _: rung.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    signal.sigtimedwait([], 0.02)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("act", [set_an_alarm_and_take_it_back, use_an_alarm_and_put_all_back])
+def test_a_task_may_set_alarms_within_the_soft_limit(act: Callable[[list[int]], None]) -> None:
+    rung: list[int] = []
+
+    def task(**_: Any) -> None:
+        act(rung)
+        time.sleep(30)
+
+    outcome = run_job(spec(task), job(a=1), JobLimits(0.1, 1000))
+
+    assert outcome.ending is Ending.SOFT_TIMEOUT
+    assert rung == ([signal.SIGALRM] if act is use_an_alarm_and_put_all_back else [])
 
 
 def test_an_alarm_that_a_task_leaves_behind_does_not_ring_later() -> None:
