@@ -112,7 +112,7 @@ async def test_an_answer_that_came_while_the_worker_was_frozen_counts(
 ) -> None:
     slot = Slot(make_forks(), 1.0, 1000)
     await slot.refill(lambda: None)
-    running = slot.run(claimed("echo", value="x" * 2**20))
+    running = slot.run(claimed("echo", value="x" * 4 * 2**20))
     await asyncio.sleep(0)
     await eventually(lambda: slot.is_ready)  # when all of it is sent
     time.sleep(2)  # noqa: ASYNC251  this process is frozen
