@@ -17,7 +17,7 @@ LOOK_AGAIN_SECONDS = 0.02
 
 
 def pid_file(settings: Settings) -> Path:
-    """The file's place; the supervisor writes its id there as well, which is the same one."""
+    """The file's place; the supervisor, which we become, keeps our id and the lock."""
     return settings.fasttask_files_dir / "supervisor.pid"
 
 
@@ -81,7 +81,7 @@ def _locked(path: Path) -> int | None:
 
 
 def _number_in(path: Path) -> int | None:
-    """The number in the file, which for a moment is empty when the supervisor writes it anew."""
+    """The number in the file, which for a moment is empty when a node writes its own there."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         text = path.read_text().strip() if path.exists() else ""

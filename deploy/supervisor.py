@@ -52,7 +52,7 @@ def write_supervisor_configuration(settings: Settings, queue_server: Path | None
 
 def become_supervisor(configuration: Path) -> NoReturn:
     """Replace this process by the supervisor, in the foreground."""
-    command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(configuration)]
+    command = [sys.executable, "-m", "deploy.supervisord", "-n", "-c", str(configuration)]
     os.execve(sys.executable, command, node_environment(os.getpid()))
 
 

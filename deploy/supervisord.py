@@ -1,0 +1,67 @@
+"""The supervisor as a node needs it: ``python -m deploy.supervisord``, with its usual arguments.
+
+Supervisor takes a log that cannot be written for a reason to end, and with it ends the whole node:
+whether the disk of the logs is full or somebody removed their folder, no job depends on it.
+"""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from supervisor import loggers, supervisord
+from supervisor.options import ServerOptions
+
+
+class PatientLog(loggers.RotatingFileHandler):  # type: ignore[misc]  # supervisor has no types
+    """A log that leaves out what cannot be written, and goes on when it can be again."""
+
+    def __init__(self, filename: str, *arguments: Any, **options: Any) -> None:
+        _make_folder_of(filename)
+        super().__init__(filename, *arguments, **options)
+
+    def emit(self, record: Any) -> None:
+        """Write a record, if that can be done."""
+        if self.stream.closed:  # a rotation got so far and no further
+            self.reopen()
+        with suppress(OSError, ValueError):
+            super().emit(record)
+
+    def reopen(self) -> None:
+        """Open the file again, if that can be done, in a folder that may be gone."""
+        with suppress(OSError, ValueError):  # what it could not write, it cannot at its end
+            self.close()
+        self.closed = True
+        with suppress(OSError):
+            _make_folder_of(self.baseFilename)
+            super().reopen()
+
+    def handleError(self) -> None:
+        """Say nothing: standard error is a log as well, on the same disk."""
+
+
+class NodeOptions(ServerOptions):  # type: ignore[misc]
+    """The supervisor's options and what it does with the system, less what would harm a node."""
+
+    def setsignals(self) -> None:
+        """Have SIGHUP do nothing; the supervisor would stop all parts and start them again."""
+        super().setsignals()
+        signal.signal(signal.SIGHUP, lambda *_: None)  # SIG_IGN would be the parts' as well
+
+    def write_pidfile(self) -> None:
+        """Leave the file alone: it holds our id, and its lock says that the node runs.
+
+        The supervisor would also remove it at its end, while the lock is still held.
+        """
+        self.logger.info(f"supervisord started with pid {os.getpid()}")
+
+
+def _make_folder_of(log: str) -> None:
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+
+
+if __name__ == "__main__":
+    loggers.RotatingFileHandler = PatientLog
+    supervisord.ServerOptions = NodeOptions
+    supervisord.main()
