@@ -64,6 +64,9 @@ def queue_server_configuration(settings: Settings) -> str:
         "appendfsync": "always" if settings.durability == "always" else "no",
         "appenddirname": quoted(LOG_FOLDER),
         "save": '""',
+        # A log that begins with a snapshot is read by servers of its kind and age only: another one
+        # that is installed meanwhile, and found first from then on, would not start on these data.
+        "aof-use-rdb-preamble": "no",
         # A full server refuses new jobs; it never forgets one.
         "maxmemory-policy": "noeviction",
         # The counters of many tasks: each change would look through half of such a list.
