@@ -5,6 +5,7 @@ that it works in. While all of that is there nothing is loaded that takes time, 
 of the node start beside it.
 """
 
+import fcntl
 import os
 import signal
 import sys
@@ -23,8 +24,25 @@ def become_queue_server(server: str, configuration: str, folders: list[str]) -> 
     """
     if not all(map(os.path.exists, (server, configuration, *folders))):
         server = _made_again()
+    _be_alone(os.path.join(os.path.dirname(configuration), "queue.lock"))
     os.umask(0o077)  # its data files hold what users sent, and REDIS_DIR may be an open folder
     os.execv(server, [server, configuration])
+
+
+def _be_alone(path: str) -> None:
+    """Wait until no other server works in the folder: two would write each other's files to pieces.
+
+    The lock lasts as long as this process, which is the server's. A former node's may hang.
+    """
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(lock, True)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.stderr.write(f"waiting for the former queue server of this folder to end; if it does "
+                         f"not, look for it with: fuser {path}\n")  # fmt: skip
+        sys.stderr.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _made_again() -> str:

@@ -13,7 +13,12 @@ from config.settings import Settings
 from deploy.folders import make_folders
 from deploy.processes import PROC
 from deploy.queue_binary import queue_server_of
-from deploy.queue_server import configuration_file, needed_to_start, prepare_queue_server
+from deploy.queue_server import (
+    LOG_FOLDER,
+    configuration_file,
+    needed_to_start,
+    prepare_queue_server,
+)
 from deploy.sockets import prepare_sockets
 from tests.integration.deploy.conftest import Commands
 
@@ -104,11 +109,33 @@ def test_what_was_acknowledged_survives_its_death(node: Commands) -> None:
         server.wait()
 
 
+def test_its_log_can_be_read_by_servers_of_other_kinds(commands: Callable[..., Commands]) -> None:
+    node = commands()
+    start_server(node)
+    with connect(node.settings, node.settings.queue_password()) as client:
+        client.set("ft:key", "value")
+    [base] = (node.settings.redis_dir / LOG_FOLDER).glob("*.base.*")
+    assert base.suffix == ".aof", "a snapshot would be .rdb"
+
+
 def test_it_stops_gracefully(node: Commands) -> None:
     server = start_server(node)
     server.send_signal(signal.SIGTERM)
     output, _ = server.communicate(timeout=10)
     assert server.returncode == 0, output
+
+
+def test_it_waits_for_a_former_one_that_hangs(commands: Callable[..., Commands]) -> None:
+    node = commands()
+    former = start_server(node)
+    former.send_signal(signal.SIGSTOP)
+    server = start_process(node, os.getpid())
+    assert server.stdout is not None
+    assert "waiting for the former queue server" in server.stdout.readline()
+    former.kill()
+    ready(server)
+    with connect(node.settings, node.settings.queue_password()) as client:
+        assert client.set("ft:key", "value")
 
 
 def test_it_does_not_start_for_a_supervisor_that_is_gone(
