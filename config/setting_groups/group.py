@@ -5,7 +5,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# The queue server counts whole milliseconds, and not without end: 100 years.
+LONGEST_SECONDS = 100 * 365 * 86_400
+Seconds = Annotated[float, Field(ge=0.001, le=LONGEST_SECONDS, allow_inf_nan=False)]
+Count = Annotated[int, Field(le=2**62)]  # what the kernel and others keep in 64 bits
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from config.setting_groups.folders import FolderSettings
+from config.setting_groups.group import Count
 from config.setting_groups.node import NodeSettings, is_master
 from config.task_names import task_names_in
 from config.task_user import TaskUser, find_task_user
@@ -19,9 +20,9 @@ class TaskSettings(FolderSettings, NodeSettings):
     """The tasks in effect, their user, and their limits; those of time are a group of their own."""
 
     task_user: str | None = None
-    task_memory_bytes: int = Field(0, ge=0)
-    task_cpu_seconds: int = Field(0, ge=0)
-    task_open_files: int = Field(0, ge=0)
+    task_memory_bytes: Count = Field(0, ge=0)
+    task_cpu_seconds: Count = Field(0, ge=0)
+    task_open_files: Count = Field(0, ge=0)
     enabled_tasks: CommaList = ()
     disabled_tasks: CommaList = ()
 

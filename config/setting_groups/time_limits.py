@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from config.setting_groups.group import Seconds, SettingGroup
+from config.setting_groups.group import LONGEST_SECONDS, Seconds, SettingGroup
 
 
 def _sixty_more_than(other: str) -> Any:
@@ -17,7 +17,7 @@ class TimeLimitSettings(SettingGroup):
     soft_time_limit: Seconds = 86_400
     time_limit: Seconds = _sixty_more_than("soft_time_limit")
     visibility_timeout: Seconds = _sixty_more_than("time_limit")
-    result_expires: Seconds = 259_200
+    result_expires: float = Field(259_200, ge=1, le=LONGEST_SECONDS, allow_inf_nan=False)
 
     @field_validator("time_limit")
     @classmethod

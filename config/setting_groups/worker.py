@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from config.setting_groups.group import Seconds, SettingGroup, cpu_count
+from config.setting_groups.group import Count, Seconds, SettingGroup, cpu_count
 
 
 class WorkerSettings(SettingGroup):
@@ -13,7 +13,7 @@ class WorkerSettings(SettingGroup):
     worker_pool: Literal["prefork", "gevent"] = "prefork"
     worker_concurrency: int = Field(default_factory=cpu_count, ge=1, le=1024)
     worker_tag: str = Field("worker", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    worker_jobs_per_child: int = Field(1000, ge=1)
+    worker_jobs_per_child: Count = Field(1000, ge=1)
     max_result_bytes: int = Field(64 * 2**20, ge=1024, le=256 * 2**20)
     lease_seconds: Seconds = 30
     heartbeat_seconds: Seconds = 5
