@@ -93,8 +93,10 @@ chaos: $(TESTS_INSTALLED) ## inject faults for CHAOS_MINUTES (20) and write test
 	@$(RUN) -m tests.chaos
 
 clean: ## remove the environment and all caches; FILES_DIR stays
-	@if [ -e $(INSTALLED) ] && $(RUN) -m deploy status >/dev/null; then \
-		echo "A node runs from here; stop it first: make down"; exit 1; fi
+	@[ ! -e $(INSTALLED) ] || { said=$$($(RUN) -m deploy status 2>&1); case $$? in 3) ;; \
+		0) echo "A node runs from here; stop it first: make down"; exit 1;; \
+		*) echo "$$said"; echo "So it is not known whether a node runs from here. If none does:" \
+			"rm $(INSTALLED) && make clean"; exit 1;; esac; }
 	@rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find app config deploy tasks tests workers -name __pycache__ -type d -prune \
 		-exec rm -rf {} + 2>/dev/null || true
@@ -113,6 +115,7 @@ $(RUN):
 
 $(INSTALLED): requirements.lock | $(RUN)
 	@echo "installing FastTask into $(VENV), once; this takes about a minute"
+	@[ -s $(VENV)/bin/activate ] || $(PYTHON) -m venv --clear $(VENV)  # else its making broke off
 	@$(PIP) -r requirements.lock
 	@$(RUN) -m compileall -q app config deploy workers || true  # where that cannot be kept
 	@touch $@

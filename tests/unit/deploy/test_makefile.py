@@ -35,6 +35,49 @@ def make(tmp_path: Path) -> Callable[..., list[str]]:
     return run
 
 
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder to call `make` in; its environment's Python ends with what `status` says."""
+    for folder in ("app", "config", "deploy", "tasks", "tests", "workers", ".venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "it answered"\nexit "$(cat status)"\n')
+    python.chmod(0o755)
+    (tmp_path / ".venv" / ".installed").touch()
+    return tmp_path
+
+
+def make_in(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["make", "-f", PROJECT / "Makefile", *arguments],
+        cwd=project, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "says"), [(0, "stop it first"), (1, "it answered"), (3, None)])
+def test_an_environment_is_removed_only_if_no_node_runs(
+    project: Path, status: int, says: str | None
+) -> None:
+    (project / "status").write_text(str(status))
+    clean = make_in(project, "clean")
+    assert (clean.returncode == 0) == (says is None) != (project / ".venv").exists()
+    assert (says or "") in clean.stdout
+
+
+def test_an_environment_whose_making_broke_off_is_made_anew(project: Path) -> None:
+    """The last that is made is `activate`, after pip."""
+    (project / "requirements.lock").touch()
+    (project / ".venv" / ".installed").unlink()
+    (project / ".venv" / "left").touch()
+    stand_in = project / "python"
+    stand_in.write_text('#!/bin/sh\necho "$@" > asked\n')
+    stand_in.chmod(0o755)
+    (project / "status").write_text("0")
+    installed = make_in(project, ".venv/.installed", f"PYTHON={stand_in}")
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    assert (project / "asked").read_text().split() == ["-m", "venv", "--clear", ".venv"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "handed_on"),
     [
