@@ -6,6 +6,8 @@ default that follows from another setting is derived there, so no other place co
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError, model_validator
@@ -18,6 +20,7 @@ from config.setting_groups.api import ApiSettings
 from config.setting_groups.durability import DurabilitySettings
 from config.setting_groups.folders import FolderSettings
 from config.setting_groups.node import NodeSettings, NodeType
+from config.setting_groups.places import PlaceSettings
 from config.setting_groups.project import ProjectSettings
 from config.setting_groups.queue_server import QueueServerSettings
 from config.setting_groups.queue_tls import QueueTlsSettings
@@ -31,7 +34,9 @@ from config.setting_groups.worker import WorkerSettings
 __all__ = [
     "PROJECT_ROOT",
     "NodeType",
+    "PlaceSettings",
     "Settings",
+    "load_places",
     "load_settings",
     "node_environment",
     "supervisor_pid",
@@ -42,31 +47,11 @@ SECRET_VARIABLES = ("TASK_QUEUE_PASSWD", "TASK_QUEUE_URL")
 SUPERVISOR_VARIABLE = "FASTTASK_SUPERVISOR_PID"
 
 
-# The first group stands last: pydantic takes the fields of the bases from the last to the first and
-# checks them in that order. A rule sees only what was checked before it.
-class Settings(
-    ProjectSettings,
-    UpkeepSettings,
-    RouteSettings,
-    RequestLimitSettings,
-    ApiSettings,
-    DurabilitySettings,
-    QueueTlsSettings,
-    QueueServerSettings,
-    TaskSettings,
-    WorkerSettings,
-    TimeLimitSettings,
-    FolderSettings,
-    NodeSettings,
-    BaseSettings,
-):
-    """The settings of one node; ``NAME`` in the environment is ``settings.name`` here."""
+READING = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, validate_default=True)
 
-    model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, validate_default=True
-    )
 
-    debug: bool = False
+class _FromEnvironment(BaseSettings):
+    """Where settings are looked for, the first place first."""
 
     @classmethod
     def settings_customise_sources(
@@ -87,6 +72,37 @@ class Settings(
         return {k: v for k, v in data.items() if v != "" or k == "node_type"}
 
 
+# The first group stands last: pydantic takes the fields of the bases from the last to the first and
+# checks them in that order. A rule sees only what was checked before it.
+class Settings(
+    ProjectSettings,
+    UpkeepSettings,
+    RouteSettings,
+    RequestLimitSettings,
+    ApiSettings,
+    DurabilitySettings,
+    QueueTlsSettings,
+    QueueServerSettings,
+    TaskSettings,
+    WorkerSettings,
+    TimeLimitSettings,
+    FolderSettings,
+    NodeSettings,
+    _FromEnvironment,
+):
+    """The settings of one node; ``NAME`` in the environment is ``settings.name`` here."""
+
+    model_config = READING
+
+    debug: bool = False
+
+
+class Places(PlaceSettings, _FromEnvironment):
+    """Where a node's files are, whatever else is wrong with its settings."""
+
+    model_config = READING
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read and check all settings.
 
@@ -95,12 +111,34 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         ConfigurationError: one line per wrong setting, all of them at once.
     """
-    try:
+    with _mistakes_as_lines():
         return Settings(**overrides)
+
+
+def load_places() -> Places:
+    """Read and check no more than where a node's files are: all that is needed to stop it.
+
+    Raises:
+        ConfigurationError: as `load_settings`.
+    """
+    with _mistakes_as_lines():
+        return Places()
+
+
+@contextmanager
+def _mistakes_as_lines() -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
         # A default that follows from a wrong setting is no mistake of its own.
         mistakes = (e for e in error.errors() if e["type"] != "default_factory_not_called")
         raise ConfigurationError([_sentence(mistake) for mistake in mistakes]) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError([".env is no UTF-8 text; save it as one"]) from None
+    except OSError as error:
+        file = error.filename or ".env"
+        reason = f"{file} cannot be read ({error.strerror}); let the node's user read it"
+        raise ConfigurationError([reason]) from None
 
 
 def task_environment(settings: Settings) -> dict[str, str]:

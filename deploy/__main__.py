@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from config.errors import ConfigurationError
-from config.settings import Settings, load_settings
+from config.settings import Settings, load_places, load_settings
 from deploy.account_commands import hash_passwords, remove_user, set_user
 from deploy.dead_letters import dead_letters
 from deploy.health import ailment
@@ -19,45 +19,56 @@ from deploy.token_commands import list_tokens, make_token, revoke_token
 
 READY_SECONDS = 60.0
 SHOWN_LETTERS = 100
+CARE = ("down", "status", "logs")
 
 
 def main() -> int:
     """Do what the command line says; the exit status."""
     arguments = _parser().parse_args()
     try:
-        settings = load_settings()
-        match arguments.command:
-            case "up":
-                return up(settings, arguments.timeout)
-            case "run":
-                run(settings)
-            case "down":
-                return down(settings)
-            case "status":
-                return status(settings)
-            case "logs":
-                follow(settings)
-            case "dead-letters":
-                return dead_letters(settings, arguments.limit, arguments.replay)
-            case "user":
-                if arguments.remove:
-                    return remove_user(settings, arguments.name)
-                return set_user(settings, arguments.name, arguments.tasks, arguments.admin)
-            case "token":
-                return make_token(settings, arguments.user, arguments.days)
-            case "tokens":
-                return list_tokens(settings, arguments.user)
-            case "token-revoke":
-                return revoke_token(settings, arguments.id)
-            case "passwords-hash":
-                return hash_passwords(settings)
-            case _:
-                return health(settings)
+        return _look_after(arguments) if arguments.command in CARE else _work_with(arguments)
     except ConfigurationError as error:
         say(*error.lines)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _look_after(arguments: argparse.Namespace) -> int:
+    """What has to be possible with a running node however wrong its settings are by now."""
+    places = load_places()
+    match arguments.command:
+        case "down":
+            return down(places)
+        case "status":
+            return status(places)
+        case _:
+            return follow(places)
+
+
+def _work_with(arguments: argparse.Namespace) -> int:
+    settings = load_settings()
+    match arguments.command:
+        case "up":
+            return up(settings, arguments.timeout)
+        case "run":
+            return run(settings)
+        case "dead-letters":
+            return dead_letters(settings, arguments.limit, arguments.replay)
+        case "user":
+            if arguments.remove:
+                return remove_user(settings, arguments.name)
+            return set_user(settings, arguments.name, arguments.tasks, arguments.admin)
+        case "token":
+            return make_token(settings, arguments.user, arguments.days)
+        case "tokens":
+            return list_tokens(settings, arguments.user)
+        case "token-revoke":
+            return revoke_token(settings, arguments.id)
+        case "passwords-hash":
+            return hash_passwords(settings)
+        case _:
+            return health(settings)
 
 
 def health(settings: Settings) -> int:

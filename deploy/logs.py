@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from config.errors import ConfigurationError
-from config.settings import Settings
+from config.settings import PlaceSettings
 
 # By name, because LOG_DIR may be a folder that others log to as well.
 PATTERNS = (
@@ -15,7 +15,7 @@ PATTERNS = (
 END_LINES = 20
 
 
-def log_files(settings: Settings) -> list[Path]:
+def log_files(settings: PlaceSettings) -> list[Path]:
     """What the node and its parts have written so far, the node itself first."""
     return [path for name in PATTERNS for path in sorted(settings.log_dir.glob(name))]
 
@@ -38,7 +38,7 @@ def end_of(log: Path, after: int = 0) -> list[str]:
     return [f"--- the end of {log}", *lines[-END_LINES:]] if lines else []
 
 
-def follow(settings: Settings) -> NoReturn:
+def follow(settings: PlaceSettings) -> NoReturn:
     """Show the ends of all logs and what is added to them, until interrupted.
 
     Raises:

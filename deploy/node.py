@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from config.settings import Settings
+from config.settings import PlaceSettings, Settings
 from deploy.addresses import urls
 from deploy.pid_file import holder, pid_file
 from deploy.private_file import write_private
@@ -23,27 +23,27 @@ class Node:
     grace_seconds: float
 
 
+UNKNOWN = Node("node", {}, Settings.model_fields["grace_seconds"].default)
+
+
 def remember_node(settings: Settings) -> None:
     """Write down what this node is being started with."""
-    write_private(_file(settings), json.dumps(asdict(_node(settings))))
+    node = Node(settings.node_type, urls(settings), settings.grace_seconds)
+    write_private(_file(settings), json.dumps(asdict(node)))
 
 
-def recall_node(settings: Settings) -> Node:
-    """What the node of this FILES_DIR was started with; ``settings`` as long as nobody knows."""
+def recall_node(settings: PlaceSettings) -> Node:
+    """What the node of this FILES_DIR was started with; UNKNOWN as long as nobody can tell."""
     try:
         return Node(**json.loads(_file(settings).read_bytes()))
     except (OSError, ValueError, TypeError):  # it is just starting, or another version's node
-        return _node(settings)
+        return UNKNOWN
 
 
-def running_pid(settings: Settings) -> int | None:
+def running_pid(settings: PlaceSettings) -> int | None:
     """The supervisor's process id if the node of this FILES_DIR runs."""
     return holder(pid_file(settings))
 
 
-def _node(settings: Settings) -> Node:
-    return Node(settings.node_type, urls(settings), settings.grace_seconds)
-
-
-def _file(settings: Settings) -> Path:
+def _file(settings: PlaceSettings) -> Path:
     return settings.fasttask_files_dir / "node.json"

@@ -6,7 +6,7 @@ import xmlrpc.client
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.settings import Settings
+from config.settings import PlaceSettings
 from deploy.sockets import supervisor_socket
 
 TIMEOUT_SECONDS = 10.0
@@ -29,7 +29,7 @@ class Part:
     log: Path
 
 
-def parts_of_node(settings: Settings) -> list[Part]:
+def parts_of_node(settings: PlaceSettings) -> list[Part]:
     """All parts, in the order of their names.
 
     Raises:

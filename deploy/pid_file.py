@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 from config.errors import ConfigurationError
-from config.settings import Settings
+from config.settings import PlaceSettings
 
 PATIENCE_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.02
 
 
-def pid_file(settings: Settings) -> Path:
+def pid_file(settings: PlaceSettings) -> Path:
     """The file's place; the supervisor, which we become, keeps our id and the lock."""
     return settings.fasttask_files_dir / "supervisor.pid"
 

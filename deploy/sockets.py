@@ -6,11 +6,11 @@ import stat
 from pathlib import Path
 
 from config.errors import ConfigurationError
-from config.settings import Settings
+from config.settings import PlaceSettings, Settings
 from deploy.folders import PRIVATE_MODE
 
 
-def supervisor_socket(settings: Settings) -> Path:
+def supervisor_socket(settings: PlaceSettings) -> Path:
     """Where the supervisor takes commands.
 
     It is bound under a longer name first, with the process id at its end, and that name has to
@@ -33,7 +33,7 @@ def prepare_sockets(settings: Settings) -> None:
         _try_socket(folder)
 
 
-def remove_sockets(settings: Settings) -> None:
+def remove_sockets(settings: PlaceSettings) -> None:
     """Remove what a node that ended leaves of its sockets; the node must not be running."""
     for path in (supervisor_socket(settings), settings.short_socket("queue.sock")):
         path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Show the node of this FILES_DIR: its parts and its addresses."""
 
-from config.settings import Settings
+from config.settings import PlaceSettings
 from deploy.columns import in_columns
 from deploy.node import recall_node, running_pid
 from deploy.parts import Part, SupervisorSilent, parts_of_node
@@ -9,7 +9,7 @@ from deploy.terminal import say
 NOT_RUNNING = 3  # as the Linux Standard Base defines it for service scripts
 
 
-def status(settings: Settings) -> int:
+def status(settings: PlaceSettings) -> int:
     """Show the node; the command's exit status."""
     pid = running_pid(settings)
     if pid is None:
@@ -22,7 +22,7 @@ def status(settings: Settings) -> int:
     return 0
 
 
-def _table(settings: Settings) -> list[str]:
+def _table(settings: PlaceSettings) -> list[str]:
     try:
         rows = map(_row, parts_of_node(settings))
     except SupervisorSilent as error:

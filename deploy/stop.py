@@ -4,7 +4,7 @@ import os
 import signal
 from contextlib import suppress
 
-from config.settings import Settings
+from config.settings import PlaceSettings
 from deploy.node import recall_node, running_pid
 from deploy.pid_file import pid_file, remove
 from deploy.processes import Process, family, kill, living
@@ -16,7 +16,7 @@ from deploy.waiting import Wait
 AFTER_KILL_SECONDS = 5.0
 
 
-def down(settings: Settings) -> int:
+def down(settings: PlaceSettings) -> int:
     """Stop the node of this FILES_DIR; the command's exit status."""
     pid = running_pid(settings)
     if pid is None:
@@ -44,7 +44,7 @@ def stop(pid: int, grace_seconds: float) -> set[Process]:
     return living(members)
 
 
-def remove_traces(settings: Settings) -> None:
+def remove_traces(settings: PlaceSettings) -> None:
     """Remove the pid and socket files of a node that ended without doing so itself.
 
     Raises:

@@ -1,52 +1,31 @@
 """Where a node's files are: folders and the certificate's files, and what is kept in them."""
 
-import hashlib
 import os
-import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from config.project_file import PROJECT_ROOT
-from config.setting_groups.group import SettingGroup
+from config.setting_groups.places import AbsolutePath, PlaceSettings, below
 from config.task_names import task_names_in
 
-# The longest path that fits into sockaddr_un.sun_path on Linux, less the closing NUL: unix(7).
-LONGEST_SOCKET_PATH = 107
 USERS_FILE = "user_to_passwd.json"
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-
-
-def _below(parent: str, name: str) -> Any:
-    """A folder or file whose default place is ``name`` below another path setting."""
-    return Field(default_factory=lambda data: data.get(parent, Path()) / name)
-
-
-class FolderSettings(SettingGroup):
+class FolderSettings(PlaceSettings):
     """The places of files. Most follow from FASTTASK_DIR unless they are set themselves.
 
     What lies below FILES_DIR is served and, when it is old, removed; FASTTASK_FILES_DIR is not. So
     nothing that a node needs may lie in the one and not in the other, all links followed.
     """
 
-    # FILES_DIR and FASTTASK_FILES_DIR come before those that are compared with them.
-    fasttask_dir: AbsolutePath = PROJECT_ROOT
-    files_dir: AbsolutePath = _below("fasttask_dir", "files")
-    fasttask_files_dir: AbsolutePath = _below("files_dir", "fasttask")
-    tasks_dir: AbsolutePath = _below("fasttask_dir", "tasks")
-    log_dir: AbsolutePath = _below("fasttask_files_dir", "log")
-    conf_dir: AbsolutePath = _below("fasttask_files_dir", "conf")
-    redis_dir: AbsolutePath = _below("fasttask_files_dir", "redis")
-    ssl_cert_dir: AbsolutePath = _below("fasttask_files_dir", "ssl_cert")
-    ssl_keyfile: AbsolutePath = _below("ssl_cert_dir", "key.pem")
-    ssl_certfile: AbsolutePath = _below("ssl_cert_dir", "cert.pem")
+    tasks_dir: AbsolutePath = below("fasttask_dir", "tasks")
+    conf_dir: AbsolutePath = below("fasttask_files_dir", "conf")
+    redis_dir: AbsolutePath = below("fasttask_files_dir", "redis")
+    ssl_cert_dir: AbsolutePath = below("fasttask_files_dir", "ssl_cert")
+    ssl_keyfile: AbsolutePath = below("ssl_cert_dir", "key.pem")
+    ssl_certfile: AbsolutePath = below("ssl_cert_dir", "cert.pem")
 
     @model_validator(mode="before")
     @classmethod
@@ -130,18 +109,6 @@ class FolderSettings(SettingGroup):
     def node_token_file(self) -> Path:
         """Holds the token by which this machine's own commands log in to the API; mode 0600."""
         return self.conf_dir / "node_token"
-
-    def short_socket(self, name: str) -> Path:
-        """Where the unix socket ``name`` lies: with the node's files, unless that path is too long.
-
-        A socket's path has a fixed length in the kernel's address record, so a node in a deep
-        folder keeps its sockets in a private folder below the system's temporary one.
-        """
-        path = self.fasttask_files_dir / name
-        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
-            return path
-        digest = hashlib.sha256(os.fsencode(self.fasttask_files_dir)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"fasttask-{os.getuid()}-{digest}" / name
 
 
 def _resolved(path: Path) -> Path:

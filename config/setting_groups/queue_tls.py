@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationInfo, field_validator
 
+from config.setting_groups.places import absolute
 from config.setting_groups.queue_server import QueueServerSettings, needs_queue_address
 
 
@@ -31,7 +32,7 @@ class QueueTlsSettings(QueueServerSettings):
         if value is None:
             return None
         _needs_tls(info)
-        path = value.expanduser().absolute()
+        path = absolute(value)
         try:
             ssl.create_default_context(cafile=path)
         except OSError as error:

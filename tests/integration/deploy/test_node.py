@@ -124,6 +124,21 @@ def test_status_shows_the_parts(commands: Callable[..., Commands]) -> None:
     assert f"FILES_DIR={node.settings.files_dir}" in status.stdout
 
 
+def test_a_node_whose_settings_are_wrong_by_now_can_be_stopped(
+    commands: Callable[..., Commands],
+) -> None:
+    node = commands()
+    started(node)
+    (node.folder / ".env").write_text("MAX_BODY_BYTES=10\nENABLED_TASKS=gone\nTASKS_DIR=/no\n")
+    status = node("status")
+    assert (status.returncode, "single_node" in status.stdout) == (0, True)
+    logs = node.start("deploy", "logs")
+    assert logs.stdout is not None
+    assert "node.log" in logs.stdout.readline()
+    down = node("down")
+    assert (down.returncode, "no process is left" in down.stdout) == (0, True)
+
+
 def test_down_leaves_nothing(commands: Callable[..., Commands]) -> None:
     node = commands()
     started(node)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigurationError
-from config.setting_groups.folders import LONGEST_SOCKET_PATH
+from config.setting_groups.places import LONGEST_SOCKET_PATH
 from config.settings import Settings
 from deploy.sockets import prepare_sockets, remove_sockets, supervisor_socket
 
