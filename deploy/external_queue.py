@@ -4,6 +4,10 @@ from config.errors import ConfigurationError
 from config.settings import Settings
 
 TIMEOUT_SECONDS = 5.0
+NO_ADDRESS = (
+    "TASK_QUEUE_URL is no address of a server; percent-encode / : @ # ? in the password, and after "
+    "a ? name only options that redis-py knows"
+)
 WAY_OUT = "or say TASK_QUEUE_MAY_LOSE_JOBS=True"
 
 
@@ -26,8 +30,8 @@ def check_external_queue(settings: Settings) -> None:
     try:
         with Redis.from_url(url, **options) as server:
             problems = _ways_to_lose(server.info("memory"), server.info("persistence"))
-    except ValueError as error:
-        raise ConfigurationError([f"TASK_QUEUE_URL is no address of a server: {error}"]) from None
+    except (ValueError, TypeError):  # what the library says of it may hold a part of the password
+        raise ConfigurationError([NO_ADDRESS]) from None
     except (RedisError, OSError):
         return
     if problems:

@@ -50,6 +50,15 @@ def test_a_server_that_is_away_is_not_judged(make_settings: Callable[..., Settin
     check_external_queue(make_settings(task_queue_url="unix:///nowhere/at/all.sock"))
 
 
-def test_an_address_that_is_none_is_told(make_settings: Callable[..., Settings]) -> None:
-    with pytest.raises(ConfigurationError, match="TASK_QUEUE_URL is no address"):
-        check_external_queue(make_settings(task_queue_url="ftp://somewhere"))
+@pytest.mark.parametrize(
+    "url", ["ftp://hush", "redis://:hush/hush@there:1/0", "redis://there/0?hush=1"]
+)
+def test_an_address_that_is_none_is_told_without_what_may_be_secret(
+    make_settings: Callable[..., Settings], url: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        check_external_queue(make_settings(task_queue_url=url))
+    [line] = refusal.value.lines
+    assert line.startswith("TASK_QUEUE_URL is no address")
+    assert "percent-encode" in line
+    assert "hush" not in line
