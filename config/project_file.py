@@ -31,13 +31,20 @@ class ProjectFileSource(PydanticBaseSettingsSource):
 def literals_in(path: Path) -> dict[str, Any]:
     """The project's names that ``path`` assigns as literals; nothing if it cannot be parsed."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
     except (OSError, SyntaxError, ValueError):
         return {}
     return {
-        target.id: node.value.value
+        target.id: _as_text(text, node.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
         for target in node.targets
         if isinstance(target, ast.Name) and target.id in NAMES
     }
+
+
+def _as_text(text: str, literal: ast.Constant) -> Any:
+    """A literal's value; a number as it is spelled in the file, for a version 1.10 is not 1.1."""
+    is_number = isinstance(literal.value, int | float) and not isinstance(literal.value, bool)
+    return ast.get_source_segment(text, literal) if is_number else literal.value

@@ -2,8 +2,10 @@
 
 import datetime
 import ipaddress
+import os
 import socket
 import ssl
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,11 +30,12 @@ def check_certificate(settings: Settings) -> None:
             made in a folder that is not the node's own.
     """
     key, certificate = settings.ssl_keyfile, settings.ssl_certfile
-    if key.exists() and certificate.exists():
+    has_key, has_certificate = _exists("SSL_KEYFILE", key), _exists("SSL_CERTFILE", certificate)
+    if has_key and has_certificate:
         _check_pair(settings)
-    elif key.exists():
+    elif has_key:
         raise _half_missing(f"SSL_CERTFILE={certificate}", f"SSL_KEYFILE={key}")
-    elif certificate.exists():
+    elif has_certificate:
         raise _half_missing(f"SSL_KEYFILE={key}", f"SSL_CERTFILE={certificate}")
     elif settings.ssl_cert_dir in key.parents and not is_own(settings, settings.ssl_cert_dir):
         raise _among_others(settings)
@@ -57,6 +60,16 @@ def fingerprint(settings: Settings) -> str:
     """The SHA-256 of the node's certificate, as `openssl x509 -fingerprint` spells it."""
     certificate = x509.load_pem_x509_certificates(settings.ssl_certfile.read_bytes())[0]
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def _exists(setting: str, path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigurationError(
+            [f"{setting}={path} cannot be looked at ({error.strerror}); let user id "
+             f"{os.geteuid()} enter its folder, or choose another place"]
+        ) from None  # fmt: skip
 
 
 def _half_missing(missing: str, present: str) -> ConfigurationError:

@@ -5,6 +5,7 @@ OpenSSL as well, and may hold the whole system's certificates. So a folder that 
 own is used as it is: its mode is never changed, and no key is put among what others keep there.
 """
 
+import errno
 import os
 import shlex
 import stat
@@ -17,6 +18,8 @@ from config.settings import Settings
 OPEN = ("files_dir", "fasttask_files_dir", "log_dir")
 PRIVATE = ("conf_dir", "redis_dir", "ssl_cert_dir")
 PRIVATE_MODE = 0o700
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PROBE_BYTES = 4096  # a block of most file systems
 
 
 def make_folders(settings: Settings) -> None:
@@ -34,7 +37,7 @@ def make_folders(settings: Settings) -> None:
         try:
             _make(settings, name, folder)
         except OSError as error:
-            problems.setdefault(folder, _sentence(name, folder, error))
+            problems.setdefault(folder, _sentence(settings, name, folder, error))
     if problems:
         raise ConfigurationError(list(problems.values()))
 
@@ -79,9 +82,11 @@ def _make(settings: Settings, name: str, folder: Path) -> None:
     folder.mkdir(PRIVATE_MODE if name in PRIVATE else 0o777, parents=True, exist_ok=True)
     if name in PRIVATE and own:
         _close(folder)
-    # Looking at the mode would not do: a read-only file system has good ones.
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    # Looking at the mode would not do: a read-only file system has good ones. Nor would an empty
+    # file: a full one still has room for that.
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(PROBE_BYTES))
+        probe.flush()
 
 
 def _close(folder: Path) -> None:
@@ -89,9 +94,12 @@ def _close(folder: Path) -> None:
         folder.chmod(PRIVATE_MODE)
 
 
-def _sentence(name: str, folder: Path, error: OSError) -> str:
+def _sentence(settings: Settings, name: str, folder: Path, error: OSError) -> str:
     setting = f"{name.upper()}={folder}"
-    if not isinstance(error, PermissionError):
+    if error.errno in FULL:
+        return f"{setting}: {error.strerror}; make room there, or choose another folder"
+    others = name == "ssl_cert_dir" and settings.fasttask_files_dir not in folder.parents
+    if not isinstance(error, PermissionError) or others:
         return f"{setting}: {error.strerror}; choose another folder"
     owner, place = f"{os.geteuid()}:{os.getegid()}", shlex.quote(str(folder))
     return (

@@ -38,8 +38,13 @@ class FolderSettings(PlaceSettings):
     @field_validator("tasks_dir")
     @classmethod
     def _tasks_exist(cls, path: Path) -> Path:
-        if not path.is_dir():
-            raise ValueError("is not a folder; point it at the folder that holds your task files")
+        try:
+            any(path.iterdir())  # to look for tasks in one that may not be read would find none
+        except OSError as error:
+            raise ValueError(
+                f"is not a folder that can be read ({error.strerror}); "
+                "point it at the folder that holds your task files"
+            ) from None
         if not task_names_in(path):
             raise ValueError("holds no task file; put NAME.py with a function NAME into it")
         return path
@@ -133,6 +138,11 @@ def _check_is_not_handed_out(path: Path, info: ValidationInfo) -> None:
 
 def _is_trust_store(folders: str) -> bool:
     """Whether this is OpenSSL's SSL_CERT_DIR: a list of folders, or one full of other things."""
-    folder = Path(folders)
-    own = (folder / "key.pem").exists() or not folder.is_dir() or not any(folder.iterdir())
-    return os.pathsep in folders or not own
+    return os.pathsep in folders or _is_full_without_key(Path(folders))
+
+
+def _is_full_without_key(folder: Path) -> bool:
+    try:
+        return not (folder / "key.pem").exists() and folder.is_dir() and any(folder.iterdir())
+    except OSError:  # told when the folders are made
+        return False

@@ -1,5 +1,6 @@
 """Settings: defaults that follow from others, and mistakes told in words a user can act on."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from config.errors import ConfigurationError
 from config.settings import Settings, load_settings, task_environment
+from tests.closed_folder import not_to_be_entered
 from tests.conftest import PROJECT, SAMPLE_TASKS
 
 Environment = Callable[..., None]
@@ -224,6 +226,46 @@ def test_an_env_file_counts_less_than_the_environment(environment: Environment) 
     assert (settings.result_expires, settings.api_port) == (5, 9200)
 
 
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"FILES_DIR": "~no-such-user/x"}, "write the whole path"),
+        ({"TASKS_DIR": "/" + "x" * 300}, "is not a folder that can be read (File name too long)"),
+    ],
+)
+def test_a_path_that_cannot_be_looked_at_is_one_line(
+    environment: Environment, variables: dict[str, str], says: str
+) -> None:
+    environment(**variables)
+
+    [line] = mistakes()
+    assert line.startswith(tuple(variables))
+    assert says in line
+
+
+def test_tasks_that_may_not_be_read_are_one_line(environment: Environment, tmp_path: Path) -> None:
+    environment(TASKS_DIR=tmp_path / "closed")
+    os.chdir("/")  # where nothing is closed
+    with not_to_be_entered(tmp_path / "closed"):
+        [line] = mistakes()
+
+    assert f"TASKS_DIR={tmp_path}/closed: is not a folder that can be read" in line
+
+
+def test_an_env_file_that_is_no_text_is_one_line() -> None:
+    Path(".env").write_bytes(b"PROJECT_TITLE=\xe4\n")
+
+    assert mistakes() == [".env is no UTF-8 text; save it as one"]
+
+
+def test_an_env_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
+    Path(".env").symlink_to(tmp_path / "closed" / "env")
+    with not_to_be_entered(tmp_path / "closed"):
+        [line] = mistakes()
+
+    assert ".env cannot be read (Permission denied)" in line
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().api_port = 1
@@ -353,6 +395,7 @@ def test_the_environment_of_tasks_has_no_secrets(environment: Environment) -> No
         ("project_title = 'Mine'\nproject_version = '2'", {"title": "Mine", "version": "2"}),
         ("import os\nproject_title = os.getcwd()", {}),
         ("project_title = 'Mine'\nraise SystemExit", {"title": "Mine"}),
+        ("project_version = 1.10", {"version": "1.10"}),
         ("def broken(:", {}),
         ("api_port = 1", {}),
         ("\0", {}),

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from config.errors import ConfigurationError
 from config.settings import Settings
 from deploy.certificate import check_certificate, make_certificate
+from tests.closed_folder import not_to_be_entered
 
 
 @pytest.fixture
@@ -115,6 +116,19 @@ def test_half_a_pair_is_an_error_and_is_kept(certified: Settings, missing: str) 
     with pytest.raises(ConfigurationError, match=f"{missing.upper()}=.* is missing although"):
         make_certificate(certified)
     assert len(list(certified.ssl_cert_dir.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["ssl_keyfile", "ssl_certfile"])
+def test_a_place_that_may_not_be_looked_at_is_one_line(
+    node: Callable[..., Settings], tmp_path: Path, name: str
+) -> None:
+    places = {"ssl_keyfile": Path("/no/key.pem"), "ssl_certfile": Path("/no/cert.pem")}
+    places[name] = tmp_path / "closed" / "file.pem"
+    settings = node().model_copy(update=places)
+    with not_to_be_entered(tmp_path / "closed"), pytest.raises(ConfigurationError) as caught:
+        check_certificate(settings)
+    [line] = caught.value.lines
+    assert line.startswith(f"{name.upper()}={tmp_path}/closed/file.pem cannot be looked at")
 
 
 def test_files_that_are_no_pair_are_an_error(

@@ -1,4 +1,5 @@
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from config.errors import ConfigurationError
 from config.settings import Settings, load_settings
 from deploy.checks import check_node
 from deploy.folders import make_folders
+from tests.closed_folder import not_to_be_entered
 from tests.ports import kept_port
 
 NOBODY = 65534
@@ -85,6 +87,26 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "files").touch()
     with pytest.raises(ConfigurationError, match=r"FILES_DIR=.*files: .*choose another folder"):
         make_folders(load_settings(files_dir=tmp_path / "files"))
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # as if no block were free
+    try:
+        with pytest.raises(ConfigurationError, match=r"FILES_DIR=.*files: .*; make room there"):
+            make_folders(load_settings(files_dir=tmp_path / "files"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_folder_of_certificates_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
+    os.chdir("/")  # where nothing is closed
+    with not_to_be_entered(tmp_path / "closed"):
+        settings = load_settings(files_dir=tmp_path / "files", ssl_cert_dir=tmp_path / "closed/ssl")
+        with pytest.raises(ConfigurationError) as caught:
+            make_folders(settings)
+    said = f"SSL_CERT_DIR={tmp_path}/closed/ssl: Permission denied; choose another folder"
+    assert caught.value.lines[-1] == said
 
 
 def test_every_folder_that_is_wrong_is_named(tmp_path: Path) -> None:
