@@ -92,7 +92,12 @@ def _trust_in_own_certificate(settings: Settings) -> ssl.SSLContext:
     # and the authority that signed it need not be in its file.
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_verify_locations(settings.ssl_certfile)
+    try:
+        context.load_verify_locations(settings.ssl_certfile)
+    except FileNotFoundError:
+        raise GatewayError(
+            f"there is no {settings.ssl_certfile} yet; it is made when the node is started: make up"
+        ) from None
     return context
 
 

@@ -43,3 +43,13 @@ def test_a_worker_refers_to_its_master(
 
     assert dead_letters(settings, 10, None) == 1
     assert "master" in capsys.readouterr().out
+
+
+def test_before_the_first_start_it_is_said_that_there_was_none(
+    node: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = node()
+    assert dead_letters(settings, 1, None) == 1
+    said = capsys.readouterr().out
+    assert f"there is no {settings.ssl_certfile} yet" in said
+    assert "make up" in said
