@@ -21,6 +21,7 @@ class Node:
     node_type: str
     urls: dict[str, str]  #: by the page's name
     grace_seconds: float
+    ssl_certfile: str = ""
 
 
 UNKNOWN = Node("node", {}, Settings.model_fields["grace_seconds"].default)
@@ -28,7 +29,8 @@ UNKNOWN = Node("node", {}, Settings.model_fields["grace_seconds"].default)
 
 def remember_node(settings: Settings) -> None:
     """Write down what this node is being started with."""
-    node = Node(settings.node_type, urls(settings), settings.grace_seconds)
+    certificate = str(settings.ssl_certfile)
+    node = Node(settings.node_type, urls(settings), settings.grace_seconds, certificate)
     write_private(_file(settings), json.dumps(asdict(node)))
 
 

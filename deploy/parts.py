@@ -10,10 +10,15 @@ from config.settings import PlaceSettings
 from deploy.sockets import supervisor_socket
 
 TIMEOUT_SECONDS = 10.0
+SHUTDOWN_STATE = 6  # supervisor.xmlrpc.Faults, without what else is loaded there
 
 
 class SupervisorSilent(Exception):
     """The supervisor does not answer: it is just starting or ending, or it hangs."""
+
+
+class SupervisorStopping(SupervisorSilent):
+    """The supervisor is stopping the parts, and will end then; it tells no more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,17 @@ def parts_of_node(settings: PlaceSettings) -> list[Part]:
     """All parts, in the order of their names.
 
     Raises:
+        SupervisorStopping: the node is being stopped.
         SupervisorSilent: nobody answers on the supervisor's socket.
     """
     path = supervisor_socket(settings)
     try:
         with xmlrpc.client.ServerProxy("http://localhost", _UnixTransport(path)) as supervisor:
             rows = supervisor.supervisor.getAllProcessInfo()
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode == SHUTDOWN_STATE:
+            raise SupervisorStopping("the node is being stopped") from None
+        raise SupervisorSilent(f"{path}: {fault}") from None
     except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
         raise SupervisorSilent(f"{path}: {error}") from None
     assert isinstance(rows, list)

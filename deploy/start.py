@@ -6,8 +6,9 @@ from deploy.background import BackgroundNode, StartFailed
 from deploy.checks import check_node
 from deploy.example import ExampleFailed, show_example
 from deploy.folders import make_folders
+from deploy.former_node import FormerNode, former_node
 from deploy.logs import log_files
-from deploy.node import recall_node, running_pid
+from deploy.node import recall_node
 from deploy.terminal import say
 
 WORKER_PATIENCE_SECONDS = 10.0
@@ -17,13 +18,14 @@ EXAMPLE_PATIENCE_SECONDS = 30.0
 def up(settings: Settings, timeout_seconds: float) -> int:
     """Start the node of this FILES_DIR, unless it runs; the command's exit status.
 
+    One that is stopping is waited for.
+
     Raises:
         ConfigurationError: something is wrong that was seen before anything was started.
     """
     make_folders(settings)
-    if pid := running_pid(settings):
-        _show_running(settings, pid)
-        return 0
+    if former := former_node(settings):
+        return _show_running(settings, former)
     check_node(settings)
     # These look at the users file, so they come before the start: they may find it broken.
     lines, warned = _introduction(settings), warnings(settings)
@@ -90,10 +92,17 @@ def _for_workers(settings: Settings) -> list[str]:
     return [f"worker   {worker_line(settings)}"]
 
 
-def _show_running(settings: Settings, pid: int) -> None:
+def _show_running(settings: Settings, former: FormerNode) -> int:
     node = recall_node(settings)
-    say(f"a {node.node_type} runs already: process {pid}, FILES_DIR={settings.files_dir}")
+    say(f"a {node.node_type} runs already: process {former.pid}, FILES_DIR={settings.files_dir}")
     say(*(f"{name:8} {url}" for name, url in node.urls.items()))
+    if former.ailment is None:
+        return 0
+    say(
+        f"but it is not well: {former.ailment}",
+        "look at it with: make status, make logs; start it anew with: make down, make up",
+    )
+    return 1
 
 
 def _queue_server(settings: Settings) -> str:

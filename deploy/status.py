@@ -3,7 +3,7 @@
 from config.settings import PlaceSettings
 from deploy.columns import in_columns
 from deploy.node import recall_node, running_pid
-from deploy.parts import Part, SupervisorSilent, parts_of_node
+from deploy.parts import Part, SupervisorSilent, SupervisorStopping, parts_of_node
 from deploy.terminal import say
 
 NOT_RUNNING = 3  # as the Linux Standard Base defines it for service scripts
@@ -25,6 +25,8 @@ def status(settings: PlaceSettings) -> int:
 def _table(settings: PlaceSettings) -> list[str]:
     try:
         rows = map(_row, parts_of_node(settings))
+    except SupervisorStopping as error:
+        return [f"  {error}"]
     except SupervisorSilent as error:
         return [f"  the supervisor does not answer: {error}"]
     return [f"  {line}" for line in in_columns(("part", "state", "process", "up"), rows)]

@@ -4,6 +4,7 @@ import os
 import signal
 from contextlib import suppress
 
+from config.errors import ConfigurationError
 from config.settings import PlaceSettings
 from deploy.node import recall_node, running_pid
 from deploy.pid_file import pid_file, remove
@@ -27,7 +28,8 @@ def down(settings: PlaceSettings) -> int:
     if left:
         say(f"these processes could not be ended: {', '.join(str(p.pid) for p in left)}")
         return 1
-    remove_traces(settings)
+    with suppress(ConfigurationError):  # those of a node that was started meanwhile
+        remove_traces(settings)
     say(f"stopped, no process is left (FILES_DIR={settings.files_dir})")
     return 0
 

@@ -15,7 +15,7 @@ import pytest
 from config.passwords import hashed
 from config.settings import PROJECT_ROOT
 from deploy.node import running_pid
-from deploy.parts import parts_of_node
+from deploy.parts import SupervisorStopping, parts_of_node
 from deploy.processes import Process, family, living
 from deploy.waiting import Wait
 from tests.integration.deploy.conftest import Commands
@@ -111,6 +111,44 @@ def test_up_of_a_running_node_says_so(commands: Callable[..., Commands]) -> None
     other_port = "1"  # the addresses are those of the start, whatever the environment is now
     assert f"runs already: process {pid}" in started(node, API_PORT=other_port)
     assert f":{node.settings.api_port}/docs" in started(node, API_PORT=other_port)
+
+
+def test_up_of_a_node_that_is_ill_says_what_it_ails_from(commands: Callable[..., Commands]) -> None:
+    node = commands()
+    started(node)
+    api = pid_of(node, "api")
+    os.kill(api, signal.SIGSTOP)
+    up = node("up")
+    os.kill(api, signal.SIGCONT)
+    assert up.returncode == 1
+    assert f"runs already: process {running_pid(node.settings)}" in up.stdout
+    assert f"but it is not well: GET https://127.0.0.1:{node.settings.api_port}/readyz" in up.stdout
+
+
+def is_stopping(node: Commands) -> bool:
+    try:
+        parts_of_node(node.settings)
+    except SupervisorStopping:
+        return True
+    return False
+
+
+def test_up_of_a_node_that_is_stopping_starts_it_again(commands: Callable[..., Commands]) -> None:
+    node = commands()
+    started(node)
+    pid, worker = running_pid(node.settings), pid_of(node, "worker")
+    os.kill(worker, signal.SIGSTOP)
+    down = node.start("deploy", "down")
+    assert any(is_stopping(node) for _ in Wait(10, "the node to stop"))
+    assert "the node is being stopped" in node("status").stdout
+    up = node.start("deploy", "up")
+    assert up.stdout is not None
+    assert "which is stopping, to end" in up.stdout.readline()
+    os.kill(worker, signal.SIGCONT)
+    said, _ = up.communicate(timeout=50)
+    assert (up.returncode, "-> {" in said) == (0, True), said
+    assert running_pid(node.settings) not in (None, pid)
+    assert down.wait(10) == 0
 
 
 def test_status_shows_the_parts(commands: Callable[..., Commands]) -> None:
