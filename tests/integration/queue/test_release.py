@@ -6,6 +6,7 @@ from arq.connections import ArqRedis
 from tests.queue_state import (
     OTHER,
     TASK,
+    WORKER,
     assert_nothing_left,
     claim_one,
     created_and_claimed,
@@ -14,7 +15,9 @@ from tests.queue_state import (
     make_due,
     meta_of,
     new_job,
+    spoil_meta,
 )
+from workers.queue import keys
 from workers.queue.broker import CRASH_LIMIT, Broker
 from workers.queue.records import State, Verdict
 
@@ -101,6 +104,50 @@ async def test_giving_back_twice_is_giving_back_once(broker: Broker, redis: ArqR
 
     assert await broker.release(job, crash="once") is Verdict.FENCED
     assert (await meta_of(redis, job.id))["crashes"] == "1"
+
+
+@pytest.mark.parametrize("way", ["stop", "unstarted", "crash", "recover", "unclaim"])
+async def test_a_job_given_back_does_not_wait_for_those_that_came_later(
+    broker: Broker, redis: ArqRedis, way: str
+) -> None:
+    await broker.create(new_job("first"))
+    [job] = (await broker.claim(WORKER, 1, [TASK], nonce="n")).jobs
+    await passed(redis)
+    await broker.create(new_job("later"))
+    await passed(redis)
+    match way:
+        case "stop":
+            await broker.release(job)
+        case "unstarted":
+            await broker.release(job, begun=False)
+        case "crash":
+            await broker.release(job, crash="crashed")
+        case "recover":
+            await broker.recover(WORKER, [TASK])
+        case "unclaim":
+            await broker.unclaim(WORKER, "n", [TASK])
+
+    assert [(await claim_one(broker)).id for _ in range(2)] == ["first", "later"]
+
+
+async def passed(redis: ArqRedis) -> None:
+    """Until it is a millisecond later by the server's clock."""
+    began = await redis.time()
+    while await redis.time() < (began[0], began[1] + 1000):
+        pass
+
+
+@pytest.mark.parametrize("created", ["soon", "9" * 15, None])
+async def test_it_is_due_at_once_whatever_is_said_of_its_creation(
+    broker: Broker, redis: ArqRedis, created: str | None
+) -> None:
+    job = await created_and_claimed(broker)
+    await spoil_meta(redis, job.id, created=created)
+
+    await broker.release(job)
+
+    seconds, _ = await redis.time()
+    assert 0 < await redis.zscore(keys.queue(TASK), job.id) <= (seconds + 1) * 1000
 
 
 async def test_what_never_ran_was_no_attempt(broker: Broker) -> None:

@@ -27,7 +27,7 @@ for i = 3, #ARGV do
   for _, id in ipairs(later) do -- none of a queue that is none
     local meta = load_meta(id) -- a job with a garbled one is ended when it is claimed
     if meta.worker == worker and meta.token and (nonce == '' or is_of_claim(meta.token)) then
-      if nonce == '' then make_due(id, task, now) else undo(id, task, meta) end
+      if nonce == '' then make_due(id, task, meta, now) else undo(id, task, meta) end
       given_back = given_back + 1
     end
   end

@@ -15,7 +15,7 @@ local function renew(id, task, token)
     return 'ABORT'
   end
   if now - tonumber(meta.started) > longest then
-    make_due(id, task, now)
+    make_due(id, task, meta, now)
     return 'LOST'
   end
   redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease)

@@ -41,18 +41,24 @@ end
 
 local REVOKED_TEXT = '"revoked"'
 
+-- The score of a job that goes back into its queue to be run at once: as when it was new, or it would
+-- wait for all that came later. Not beyond now, should the clock have been set back.
+local function turn_of(meta, now)
+  return math.min(tonumber(digits(meta.created)) or now, now)
+end
+
 -- Put the job back into its queue, due in `delay` ms, as RETRY, after so many attempts.
 local function put_back(id, task, meta, attempts, delay, now)
   count_move(task, meta.owner, meta.state, 'RETRY')
   meta.token, meta.state, meta.updated, meta.attempts = nil, 'RETRY', whole(now), whole(attempts)
   save_meta(id, meta)
   redis.call('DEL', IN_PROGRESS .. id)
-  redis.call('ZADD', QUEUE .. task, now + delay, id)
+  redis.call('ZADD', QUEUE .. task, delay > 0 and now + delay or turn_of(meta, now), id)
 end
 
 -- Hand a lost or given away job out again at once; its attempt still counts as one without a word.
-local function make_due(id, task, now)
+local function make_due(id, task, meta, now)
   redis.call('DEL', IN_PROGRESS .. id)
-  redis.call('ZADD', QUEUE .. task, now, id)
+  redis.call('ZADD', QUEUE .. task, turn_of(meta, now), id)
   wake_worker(task)
 end

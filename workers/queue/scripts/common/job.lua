@@ -34,9 +34,15 @@ local function save_meta(id, meta)
   redis.call('SET', META .. id, cjson.encode(meta), 'KEEPTTL')
 end
 
+-- A number of a job's meta, as text; nil if there is none, or if a foreign client put there what is
+-- none, or more than a number holds.
+local function digits(text)
+  return text and #text < 16 and text:match('^[1-9]%d*$')
+end
+
 -- How often a job was started so far, as text.
 local function attempts_of(meta)
-  return meta.attempts and meta.attempts:match('^%d+$') or '0'
+  return digits(meta.attempts) or '0'
 end
 
 -- One more attempt that ended without a word; how many there were. Whoever counts it saves it.
