@@ -46,9 +46,10 @@ class Leases:
 
     async def renew(self) -> None:
         """Renew all leases, and stop what is not ours any more."""
+        began = time.monotonic()
         held = list(self.held.values())
         leases = await self._broker.renew(held, self._settings.visibility_timeout)
-        self._renewed_at = time.monotonic()
+        self._renewed_at = began
         for job, lease in zip(held, leases, strict=True):
             # A job that has just ended has no lease either, but then nothing runs any more.
             if lease is not Lease.OK and self._slots.stop(job.token, STOP_REASONS[lease]):
@@ -58,7 +59,7 @@ class Leases:
     async def renew_if_late(self) -> None:
         """Before a claim: or the worker might be given what it is running already."""
         late = time.monotonic() - self._renewed_at > self._settings.lease_seconds / 2
-        if self.held and late:
+        if self.held and (late or self._renewed_at < self._broker.clock_jumped_at):
             await self.renew()
 
     def expect(self) -> None:

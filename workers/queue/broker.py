@@ -1,6 +1,7 @@
 """The queue as the rest of FastTask sees it: one method per thing that can happen to a job."""
 
 import contextlib
+import math
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -79,6 +80,9 @@ class Broker:
         self._most_waiting = most_waiting
         self._turns = Turns()
         self._server_ahead_ms: int | None = None  # of our monotonic clock, when it last answered
+        #: By our monotonic clock, when the server's was last found to have jumped ahead of it: set
+        #: forward, or ours stood still. Leases that it ended may have been renewed in good time.
+        self.clock_jumped_at = -math.inf
 
     async def running_id(self, wanted: str | None, made: str) -> str:
         """The cluster's RUNNING_ID: ``wanted`` if given, else the stored one, else ``made``."""
@@ -216,7 +220,7 @@ class Broker:
             wanted - ahead, share, self._meant_until_ms(), *in_turn,
         )  # fmt: skip
         now_ms, number, *words = await self._answer_to_claim(claim, tasks, patience)
-        self._server_ahead_ms = now_ms - _monotonic_ms()
+        self._learn_clock(now_ms)
         buried_from = WORDS_A_JOB * number
         return Claim(
             [_claimed(job) for job in _rows(words[:buried_from], WORDS_A_JOB)],
@@ -244,7 +248,14 @@ class Broker:
     def _doubt_ms(self) -> int:
         """For how long yet to doubt that who let a lease run out is lost; see claim.lua."""
         in_reach = min(r.seconds_in_reach() for r in (self._runner, self._claims))
-        return self._lease_ms - int(min(in_reach * 1000, self._lease_ms))
+        as_usual = min(in_reach, time.monotonic() - self.clock_jumped_at)
+        return self._lease_ms - int(min(as_usual * 1000, self._lease_ms))
+
+    def _learn_clock(self, now_ms: int) -> None:
+        ahead_ms, known_ms = now_ms - _monotonic_ms(), self._server_ahead_ms
+        if known_ms is not None and ahead_ms - known_ms > self._lease_ms // 2:
+            self.clock_jumped_at = time.monotonic()
+        self._server_ahead_ms = ahead_ms
 
     def _meant_until_ms(self) -> int:
         """Until when, by the server's clock, a claim that is sent now is to be carried out.

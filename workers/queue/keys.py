@@ -23,7 +23,8 @@ DEAD = "ft:dead"  #: zset id -> when it ended so; at most 10,000. Goes 30 days a
 DEAD_LETTER = "ft:dead:"  #: + id. hash, a job that cannot be run, see letters.lua; 30 days
 WAKE = "ft:wake:"  #: + task. list of at most one token: "there is work"; idle workers block on it
 HOLDERS = (
-    "ft:holders:"  #: + task:key. zset id -> when its place in the concurrency key is free again
+    "ft:holders:"  #: + task:key. zset id -> when its place in the concurrency key is free again;
+    # as long as somebody holds or awaits one, 30 days at most
 )
 PARKED = "ft:parked:"  #: + task:key. zset id -> when it was created; waits for a place
 WAITING = "ft:waiting:"  #: + owner. list of ids, his jobs that waited when last looked at; 60 days

@@ -4,9 +4,9 @@
 --   ->    now (ms) and the number of jobs; for each job id, task, token, attempt, data and concurrency
 --         key, where the data is its length where those before it and its own are larger than
 --         `large`; for each that was found to be beyond running and ended here id, task and state
--- A worker that could not reach this server until lately sends for how long it will doubt that a
--- lease ran out for another reason than that: the job's own worker may have fared alike, and gets
--- that time to renew it.
+-- A worker that could not reach this server until lately, or found that its clock has jumped, sends
+-- for how long it will doubt that a lease ran out for another reason than that: the job's own worker
+-- may have fared alike, and gets that time to renew it.
 -- Jobs beyond those that begin at once are taken ahead: their tokens say so, and if such an attempt
 -- is lost, that is no crash, for it had hardly begun. That is believed of a job but once.
 -- Each queue gives its share, in the order of the tasks, before the first one gives more of it.
@@ -67,7 +67,7 @@ local function watch_holders(name, task, limit)
   if not head then return end
   local room = redis.call('ZCARD', HOLDERS .. name) < limit
   local free = room and now or redis.call('ZRANGE', HOLDERS .. name, 0, 0, 'WITHSCORES')[2]
-  redis.call('ZADD', QUEUE .. task, 'XX', 'LT', tonumber(free) + 1, head)
+  redis.call('ZADD', QUEUE .. task, 'XX', 'LT', math.max(tonumber(free), now) + 1, head)
 end
 
 -- A place in the job's concurrency key; without one the job is parked. The head of the row looks
@@ -75,7 +75,8 @@ end
 -- given back calls the head at once.
 local function take_place(id, task, meta)
   local name = place_name(task, meta.key)
-  redis.call('ZREMRANGEBYSCORE', HOLDERS .. name, '-inf', now)
+  -- In doubt a place that lapsed is as good as taken: its job may be running, see may_be_running.
+  if doubt == 0 then redis.call('ZREMRANGEBYSCORE', HOLDERS .. name, '-inf', now) end
   local room = redis.call('ZCARD', HOLDERS .. name) < tonumber(meta.limit)
   if room or redis.call('ZSCORE', HOLDERS .. name, id) then -- its own, from a lost attempt
     hold_place(id, task, meta.key, math.min(lease, tonumber(meta.expire)), now)

@@ -4,12 +4,13 @@ local function place_name(task, key)
   return task .. ':' .. key
 end
 
--- Let job `id` hold a place for `span` ms. The whole row goes with its last place, should nobody
--- ever ask for one or give one back again.
+-- Let job `id` hold a place for `span` ms. The whole row goes long after its last place, should nobody
+-- ever ask for one or give one back again: a place that lapsed may be renewed, and is to be seen by
+-- those who doubt that it is free.
 local function hold_place(id, task, key, span, now)
   local name = HOLDERS .. place_name(task, key)
   redis.call('ZADD', name, now + span, id)
-  if redis.call('PTTL', name) < span then redis.call('PEXPIRE', name, span) end
+  redis.call('PEXPIRE', name, JOB_LIFETIME)
 end
 
 -- Free the place of job `id`, if it holds one, and make the job that waits longest runnable. That is
