@@ -39,6 +39,7 @@ LARGEST_BUNDLE = 32  # calls in one command: the server does nothing else for ab
 # redis library has classes of its own for some, and takes the first word off their messages.
 FULL = ("OOM", "MISCONF")
 BUSY = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS")
+DEMOTED = ("READONLY", "MASTERDOWN")  # it is a replica: its address may lead to another by now
 
 
 @dataclass(slots=True)
@@ -209,6 +210,8 @@ class ScriptRunner:
             replies = [error] * len(bundles)
         for bundle, reply in zip(bundles, replies, strict=True):
             self._settle_all(bundle, reply)
+        if any(map(_is_of_demoted, replies)):
+            wire.break_off()  # which connects anew for the next calls
 
     def _settle_all(self, bundle: _Bundle, reply: Any) -> None:
         many = bundle[0].script.one_takes and isinstance(reply, list)
@@ -241,6 +244,10 @@ async def _load_and_repeat(bundles: list[_Bundle], replies: list[Any], wire: Wir
 
 def _is_unknown(reply: Any) -> bool:
     return isinstance(reply, ResponseError) and str(reply) == "ERR Function not found"
+
+
+def _is_of_demoted(reply: Any) -> bool:
+    return isinstance(reply, ResponseError) and str(reply).startswith(DEMOTED)
 
 
 def _command(bundle: _Bundle) -> bytes:

@@ -165,6 +165,30 @@ async def test_what_a_busy_server_was_sent_late_is_waited_for(
     assert await asyncio.gather(first, late) == [None, None]
 
 
+@pytest.mark.parametrize("serves_stale_data", ["yes", "no"])
+async def test_a_server_that_was_demoted_is_left_for_who_answers_at_its_address(
+    own_server: QueueServer, own_broker: Broker, own_redis: ArqRedis, serves_stale_data: str
+) -> None:
+    async def create() -> None:
+        await own_broker.create(new_job())
+
+    async def claim() -> None:
+        await own_broker.claim(WORKER, 1, [TASK])
+
+    calls = (create, claim)  # each on a connection of its own
+    for call in calls:
+        await call()
+    await own_redis.config_set("replica-serve-stale-data", serves_stale_data)
+    await own_redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    with QueueServer() as successor:
+        own_server.socket.unlink()
+        own_server.socket.symlink_to(successor.socket)
+        for call in calls:
+            with pytest.raises(QueueUnavailableError):
+                await call()
+            await call()
+
+
 async def test_all_callers_hear_of_an_outage(own_server: QueueServer, own_broker: Broker) -> None:
     await own_broker.read("warm up")
     own_server.kill()
