@@ -5,11 +5,18 @@ import asyncio
 import pytest
 from arq.connections import ArqRedis
 
-from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, new_job
+from tests.queue_state import (
+    OTHER,
+    TASK,
+    WORKER,
+    claim_one,
+    created_and_claimed,
+    new_job,
+)
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.errors import QueueError
-from workers.queue.records import JobView, State, Verdict
+from workers.queue.records import JobView, Lease, State, Verdict
 
 BROKEN = "broken"  # a task whose queue is none
 
@@ -87,3 +94,29 @@ async def test_a_wake_up_of_a_wrong_type_is_dropped(broker: Broker, redis: ArqRe
 
     assert await redis.lrange(keys.wake(TASK), 0, -1) == [b"1"]
     await claim_one(broker, OTHER)
+
+
+async def test_aborts_of_a_wrong_type_end_no_job(broker: Broker, redis: ArqRedis) -> None:
+    await broker.create(new_job("one"))
+
+    await redis.set(keys.ABORT, "text")
+    job = await claim_one(broker)
+    await redis.set(keys.ABORT, "text")
+    assert await broker.renew([job], 60) == [Lease.OK]
+    await redis.set(keys.ABORT, "text")
+    assert await broker.finish(job, State.SUCCESS, b"{}") is Verdict.OK
+
+
+@pytest.mark.parametrize("name", [keys.DEAD, keys.DEAD_LETTER + "bad"])
+async def test_letters_of_a_wrong_type_keep_no_job_back(
+    broker: Broker, redis: ArqRedis, name: str
+) -> None:
+    await broker.create(new_job("bad"))
+    await redis.set(keys.META + "bad", "garbage")
+    await redis.set(name, "text")
+    await broker.create(new_job("good"))
+
+    claim = await broker.claim(WORKER, 2, [TASK])
+
+    assert ([job.id for job in claim.jobs], [job.id for job in claim.buried]) == (["good"], ["bad"])
+    assert [letter.id for letter in (await broker.dead_letters(5)).letters] == ["bad"]

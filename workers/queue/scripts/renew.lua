@@ -36,7 +36,7 @@ local function renew_or_lose(id, task, token)
 end
 
 -- Aborts of ids that never come up would otherwise stay for ever.
-redis.call('ZREMRANGEBYSCORE', ABORT, '-inf', now - JOB_LIFETIME)
+call_on(ABORT, 'ZREMRANGEBYSCORE', '-inf', now - JOB_LIFETIME)
 
 local answers = {}
 for i = 4, #ARGV, 3 do

@@ -26,6 +26,16 @@ local function whole(number)
   return text
 end
 
+-- Run a command on a key that all jobs share or that is about to be written. What a foreign client put
+-- there that is of another type makes way: it would stop every call.
+local function call_on(key, command, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  if not string.find(answer.err, 'WRONGTYPE', 1, true) then error(answer, 0) end
+  redis.call('DEL', key)
+  return redis.call(command, key, ...)
+end
+
 -- The answers of `act` to every `count` arguments in a row: many calls in one. What goes wrong with
 -- one is its own answer, the others are carried out.
 local function for_each(arguments, count, act)

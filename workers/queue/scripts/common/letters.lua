@@ -32,6 +32,7 @@ end
 -- be read. `reason` is a JSON string.
 local function keep_letter(id, task, job, meta, reason, now, readable)
   local is_json, text = pcall(cjson.decode, reason)
+  redis.call('DEL', DEAD_LETTER .. id) -- whatever it is: ids are not used again
   redis.call('HSET', DEAD_LETTER .. id,
     'task', task, 'owner', meta.owner or '', 'created', meta.created or '',
     'worker', meta.worker or '', 'job', job or '', 'readable', job and readable and '1' or '0',
@@ -42,7 +43,7 @@ local function keep_letter(id, task, job, meta, reason, now, readable)
       'countdown', meta.countdown, 'expire', meta.expire)
   end
   redis.call('PEXPIRE', DEAD_LETTER .. id, LETTER_LIFETIME)
-  redis.call('ZADD', DEAD, whole(now), id)
+  call_on(DEAD, 'ZADD', whole(now), id)
   redis.call('PEXPIRE', DEAD, LETTER_LIFETIME)
   drop_old_letters(now)
 end
