@@ -45,6 +45,7 @@ async def running_services(
         redis,
         result_expires=settings.result_expires,
         lease=settings.lease_seconds,
+        over_network=not settings.has_queue_server,
         most_waiting=settings.max_waiting_jobs,
     )
     ends = EndOfJobs(redis, gateway=uuid.uuid4().hex)

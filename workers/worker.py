@@ -23,7 +23,7 @@ from arq.worker import func
 from redis.exceptions import RedisError
 
 from config.logs import event
-from config.settings import NodeType, Settings
+from config.settings import Settings
 from workers.first_of import first_of
 from workers.fork_client import ForkClient, plan_of
 from workers.identity import worker_name
@@ -79,7 +79,7 @@ class Worker(arq.Worker):
             self._redis,
             result_expires=settings.result_expires,
             lease=settings.lease_seconds,
-            over_network=settings.node_type is NodeType.WORKER or bool(settings.task_queue_url),
+            over_network=not settings.has_queue_server,
         )
         self._forks = ForkClient(plan_of(settings))
         self._slots = SlotPool([self._new_slot() for _ in range(settings.worker_concurrency)])

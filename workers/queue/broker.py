@@ -41,7 +41,9 @@ from workers.queue.turns import Turns
 
 CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
 
-NOTHING_IS_LARGE = 2**40  # bytes
+# Of data that come with a claim beside the queue server. All of many large jobs would not come
+# within the time of an answer, however often asked for; so much takes a tenth of it.
+MOST_BESIDE = 32 * 2**20  # bytes
 WORDS_A_JOB, WORDS_A_BURIED = 6, 3  # of the answer to a claim
 
 # Window of time -> the snapshots it is counted from, both in seconds; see counting.lua.
@@ -74,7 +76,7 @@ class Broker:
         self._runner = ScriptRunner(redis, patient=over_network)
         # A connection of their own: the server hands out jobs while outcomes of others are read.
         self._claims = ScriptRunner(redis, patient=over_network)
-        self._large_bytes = LARGE_BYTES if over_network else NOTHING_IS_LARGE
+        self._large_bytes = LARGE_BYTES if over_network else MOST_BESIDE
         self._result_ttl_ms = int(result_expires * 1000)
         self._lease_ms = int(lease * 1000)
         self._most_waiting = most_waiting
