@@ -1,5 +1,6 @@
 """Concurrency keys: never more holders than places, and no place lost."""
 
+import asyncio
 import random
 import time
 
@@ -125,6 +126,29 @@ async def test_a_free_place_goes_to_whoever_waits_longest(broker: Broker, redis:
 
     assert ran == ids
     await assert_nothing_left(redis)
+
+
+async def test_a_free_place_passes_over_who_is_not_in_the_queue_any_more(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await _create(broker, 3, 1)
+    [job] = (await broker.claim(WORKER, 3, [TASK])).jobs
+    await redis.zrem(keys.queue(TASK), "001")
+
+    await broker.finish(job, State.SUCCESS, b"{}")
+
+    assert (await claim_one(broker)).id == "002"
+
+
+async def test_who_is_called_does_not_wait_for_those_that_came_later(broker: Broker) -> None:
+    await _create(broker, 2, 1)
+    [job] = (await broker.claim(WORKER, 2, [TASK])).jobs
+    await broker.create(new_job("000-came-later"))
+    await asyncio.sleep(0.002)  # a millisecond by the server's clock at least
+
+    await broker.finish(job, State.SUCCESS, b"{}")
+
+    assert (await claim_one(broker)).id == "001"
 
 
 async def test_different_keys_and_tasks_do_not_hinder_each_other(broker: Broker) -> None:
