@@ -44,10 +44,11 @@ class Outbox:
         if path.exists():
             return
         temporary = path.with_suffix(PART)
-        with temporary.open("wb") as file:
-            file.write(_encoded(job, outcome))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            _write(temporary, _encoded(job, outcome))
+        except OSError:  # it is tried again and again, and takes the room that others need
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(path)
         _sync_folder(self._folder)
 
@@ -68,6 +69,13 @@ class Outbox:
     def _path(self, job: ClaimedJob) -> Path:
         name = hashlib.sha256(f"{job.id} {job.token}".encode()).hexdigest()[:32]
         return self._folder / f"{name}{SUFFIX}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _encoded(job: ClaimedJob, outcome: Outcome) -> bytes:

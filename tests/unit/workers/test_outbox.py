@@ -1,5 +1,6 @@
 """Outcomes on disk: whole or not at all, and not lost with the process."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ def test_a_write_that_was_cut_short_is_not_there(outbox: Outbox, tmp_path: Path)
     assert list(outbox.kept()) == []
 
     Outbox(tmp_path / "outcomes")  # at the next start
+    assert list((tmp_path / "outcomes").iterdir()) == []
+
+
+def test_an_outcome_that_does_not_fit_on_the_disk_takes_no_room_there(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        outbox.keep(JOB, OUTCOMES[0])
+
     assert list((tmp_path / "outcomes").iterdir()) == []
 
 
