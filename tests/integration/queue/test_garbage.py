@@ -12,11 +12,12 @@ from tests.queue_state import (
     claim_one,
     created_and_claimed,
     new_job,
+    spoil_meta,
 )
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.errors import QueueError
-from workers.queue.records import JobView, Lease, State, Verdict
+from workers.queue.records import Idempotency, JobView, Lease, State, Verdict
 
 BROKEN = "broken"  # a task whose queue is none
 
@@ -120,3 +121,35 @@ async def test_letters_of_a_wrong_type_keep_no_job_back(
 
     assert ([job.id for job in claim.jobs], [job.id for job in claim.buried]) == (["good"], ["bad"])
     assert [letter.id for letter in (await broker.dead_letters(5)).letters] == ["bad"]
+
+
+@pytest.mark.parametrize("moment", ["soon", "007", "9" * 30])
+@pytest.mark.parametrize("field", ["created", "started"])
+async def test_a_time_that_is_none_keeps_nobody_from_seeing_the_job(
+    broker: Broker, redis: ArqRedis, field: str, moment: str
+) -> None:
+    job = await created_and_claimed(broker)
+    await spoil_meta(redis, job.id, **{field: moment})
+    assert (await broker.read(job.id)).state is State.STARTED
+
+    assert await broker.finish(job, State.SUCCESS, b"{}") is Verdict.OK
+    view = await broker.read(job.id)
+    assert view.state is State.SUCCESS
+    assert view.created_ms is not None and view.started_ms is not None
+    assert view.finished_ms is not None
+    assert 0 <= view.finished_ms - min(view.created_ms, view.started_ms) < 60_000
+
+
+async def test_a_create_into_a_queue_that_is_none_leaves_nothing_behind(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    once = Idempotency("name", "body")
+    await redis.set(keys.queue(TASK), "text")
+    with pytest.raises(QueueError, match="WRONGTYPE"):
+        await broker.create(new_job("refused", idempotency=once))
+    assert await redis.keys("*") == [keys.queue(TASK).encode()]
+
+    await redis.delete(keys.queue(TASK))
+    view = await broker.create(new_job("again", idempotency=once))
+    assert view is not None
+    assert (view.id, (await claim_one(broker)).id) == ("again", "again")

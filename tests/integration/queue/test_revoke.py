@@ -112,6 +112,22 @@ async def test_a_job_that_has_ended_stays_as_it_ended(
     assert await redis.get(keys.RESULT + job.id) == before
 
 
+async def test_a_job_that_expired_unrun_stays_the_failure_it_is_shown_as(
+    broker: Broker, redis: ArqRedis
+) -> None:
+    await broker.create(new_job("one"))
+    await redis.delete(keys.JOB + "one")
+    shown = await broker.read("one")
+    assert shown.state is State.FAILURE
+
+    revocation = await broker.revoke("one")
+
+    assert not revocation.accepted
+    assert (revocation.view.state, revocation.view.text) == (shown.state, shown.text)
+    assert revocation.view == await broker.read("one")
+    await assert_nothing_left(redis)
+
+
 async def test_an_unknown_job_is_not_revoked(broker: Broker, redis: ArqRedis) -> None:
     revocation = await broker.revoke("nobody")
 

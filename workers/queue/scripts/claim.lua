@@ -42,9 +42,9 @@ if meant_until > 0 and now > meant_until then return answer() end
 local sent = 0 -- bytes of data in the answer
 local looks_left = wanted + 64 -- entries looked at, at most: the bound of this script
 
-local function bury(id, task, job, meta, state, text, is_dead)
-  if is_dead then keep_letter(id, task, job, meta, cjson.encode(text), now, true) end
-  conclude(id, task, job, meta, state, cjson.encode(text), ttl, now)
+local function bury(id, task, job, meta, state, reason, is_dead)
+  if is_dead then keep_letter(id, task, job, meta, reason, now, true) end
+  conclude(id, task, job, meta, state, reason, ttl, now)
   if meta.key then leave_place(id, task, meta.key, now) end
   buried[#buried + 1] = {id, task, state}
 end
@@ -145,15 +145,16 @@ local function look_at(id, task)
   local meta = load_meta(id, seen)
   if meta.garbled then error('WRONGTYPE its meta is no JSON object') end
   if is_aborted(id) then
-    bury(id, task, data, meta, 'REVOKED', 'revoked')
+    bury(id, task, data, meta, 'REVOKED', REVOKED_TEXT)
   elseif not data then
     redis.call('GET', JOB .. id) -- raises if it is there, but no string
-    bury(id, task, nil, meta, 'FAILURE', 'expired: the job was not started within 30 days')
+    bury(id, task, nil, meta, 'FAILURE', EXPIRED_TEXT)
   elseif may_be_running(id, task, meta) then
     return
   elseif crashed_once_too_often(meta) then
-    bury(id, task, data, meta, 'FAILURE', 'given up: ' .. crash_limit .. ' attempts ended without a '
-      .. 'word because their worker was lost, the last one on ' .. (meta.worker or '?'), true)
+    bury(id, task, data, meta, 'FAILURE', cjson.encode('given up: ' .. crash_limit
+      .. ' attempts ended without a word because their worker was lost, the last one on '
+      .. (meta.worker or '?')), true)
   elseif not meta.key or take_place(id, task, meta) then
     start(id, task, meta, data)
   end

@@ -53,12 +53,12 @@ local function create(id, task, params, owner, notify, idempotency, body, most_w
   if key ~= '' then
     meta.key, meta.limit, meta.countdown, meta.expire = key, limit, countdown, expire
   end
-  if idempotency ~= '' then
-    redis.call('SET', IDEMPOTENCY .. idempotency, body .. ' ' .. id, 'PX', META_LIFETIME)
-    meta.idempotency = idempotency
-  end
+  if idempotency ~= '' then meta.idempotency = idempotency end
   local job = '{"t":null,"f":"' .. task .. '","a":[],"k":' .. params .. ',"et":' .. now .. ',"v":true}'
   store_job(id, job, meta, now)
+  if idempotency ~= '' then
+    redis.call('SET', IDEMPOTENCY .. idempotency, body .. ' ' .. id, 'PX', META_LIFETIME)
+  end
   return tonumber(now)
 end
 

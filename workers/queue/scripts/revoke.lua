@@ -1,7 +1,8 @@
 -- Take a job back: it ends as REVOKED at once, whether it waits or runs.
 --   ARGV  id, result ttl (ms), owner: whose it has to be, or '' for anybody's
 --   ->    {'UNKNOWN'} also if it is somebody else's, or {'FINAL', result}: REVOKED by this call, or
---         whatever it had ended as, whosever that is: the result tells
+--         whatever it had ended as, whosever that is: the result tells. A job that expired
+--         unrun ends as FAILURE, as which it was shown
 -- A running attempt is told to stop on its worker's channel, and by its next heartbeat should the
 -- message be lost; its place in a concurrency key stays taken until it has stopped.
 local id, ttl, owner = ARGV[1], ARGV[2], ARGV[3]
@@ -19,7 +20,11 @@ if not task then -- enqueued by an arq client and not started yet: only the job 
   task = fields.f
 end
 
-conclude(id, task, job, meta, 'REVOKED', REVOKED_TEXT, ttl, now)
+if redis.call('EXISTS', JOB .. id) == 1 then
+  conclude(id, task, job, meta, 'REVOKED', REVOKED_TEXT, ttl, now)
+else
+  conclude(id, task, nil, meta, 'FAILURE', EXPIRED_TEXT, ttl, now)
+end
 closed(nil, now)
 if meta.token then
   redis.call('PUBLISH', CANCEL .. meta.worker, id)

@@ -4,9 +4,9 @@
 -- and owner, and what else is to be known of it; `created` is now as text.
 local function store_job(id, job, meta, created)
   meta.state, meta.created, meta.updated = 'PENDING', created, created
+  redis.call('ZADD', QUEUE .. meta.task, created, id) -- first: if that is no queue, nothing is kept
   redis.call('SET', JOB .. id, job, 'PX', JOB_LIFETIME)
   redis.call('SET', META .. id, cjson.encode(meta), 'PX', META_LIFETIME)
-  redis.call('ZADD', QUEUE .. meta.task, created, id)
   count_new(meta.task, meta.owner)
   wake_worker(meta.task)
 end

@@ -20,7 +20,7 @@ local function conclude(id, task, job, meta, state, result, ttl, now)
     .. (state == 'SUCCESS' and ',"s":true,"r":' or ',"s":false,"r":')
   local ended = whole(now)
   local stored = head .. result -- one expression, so Lua makes one string
-    .. ',"st":' .. (meta.started or ended)
+    .. ',"st":' .. (digits(meta.started) or ended)
     .. ',"ft":' .. ended
     .. ',"q":"' .. QUEUE .. task .. '"'
     .. ',"id":' .. cjson.encode(id)
@@ -28,7 +28,7 @@ local function conclude(id, task, job, meta, state, result, ttl, now)
     .. ',"n":' .. attempt
     .. ',"w":' .. cjson.encode(meta.worker or '')
     .. ',"o":' .. cjson.encode(meta.owner or '')
-    .. ',"c":' .. (meta.created or ended)
+    .. ',"c":' .. (digits(meta.created) or ended)
     .. ',"z":[' .. #head .. ',' .. #result .. ']}'
   redis.call('SET', RESULT .. id, stored, 'PX', ttl)
   redis.call('DEL', JOB .. id, IN_PROGRESS .. id, META .. id)
@@ -40,6 +40,7 @@ local function conclude(id, task, job, meta, state, result, ttl, now)
 end
 
 local REVOKED_TEXT = '"revoked"'
+local EXPIRED_TEXT = '"expired: the job was not started within 30 days"'
 
 -- The score of a job that goes back into its queue to be run at once: as when it was new, or it would
 -- wait for all that came later. Not beyond now, should the clock have been set back.

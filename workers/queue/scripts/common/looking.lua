@@ -18,8 +18,8 @@ local function describe(id, gateway)
   end
   return {
     has_job and 'OPEN' or 'EXPIRED',
-    meta.task or '', meta.owner or '', meta.state or 'PENDING', meta.created or '',
-    meta.started or '', meta.updated or '', meta.worker or '', attempts_of(meta),
+    meta.task or '', meta.owner or '', meta.state or 'PENDING', digits(meta.created) or '',
+    digits(meta.started) or '', digits(meta.updated) or '', meta.worker or '', attempts_of(meta),
   }
 end
 
