@@ -1,7 +1,8 @@
 """The supervisor as a node needs it: ``python -m deploy.supervisord``, with its usual arguments.
 
 Supervisor takes a log that cannot be written for a reason to end, and with it ends the whole node:
-whether the disk of the logs is full or somebody removed their folder, no job depends on it.
+whether the disk of the logs is full or somebody removed their folder, no job depends on it. It does
+the same if it cannot listen again at once for an API that was killed.
 """
 
 import os
@@ -10,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from supervisor import loggers, supervisord
+from supervisor import loggers, process, supervisord
 from supervisor.options import ServerOptions
+from supervisor.socket_manager import SocketManager
 
 
 class PatientLog(loggers.RotatingFileHandler):  # type: ignore[misc]  # supervisor has no types
@@ -57,6 +59,17 @@ class NodeOptions(ServerOptions):  # type: ignore[misc]
         self.logger.info(f"supervisord started with pid {os.getpid()}")
 
 
+class LastingSocket(SocketManager):  # type: ignore[misc]
+    """The API's listening socket, which outlives the API: who comes while there is none waits."""
+
+    def _close(self) -> None:
+        """Leave it open, though nobody serves it now.
+
+        It could not be bound again as long as a process that is about to end has it, too, and for
+        that the supervisor would end.
+        """
+
+
 def _make_folder_of(log: str) -> None:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
 
@@ -64,4 +77,5 @@ def _make_folder_of(log: str) -> None:
 if __name__ == "__main__":
     loggers.RotatingFileHandler = PatientLog
     supervisord.ServerOptions = NodeOptions
+    process.SocketManager = LastingSocket
     supervisord.main()

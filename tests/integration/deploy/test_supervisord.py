@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,21 @@ def comes_back(node: Commands, part: str) -> bool:
 
 def is_healthy(node: Commands) -> bool:
     return any(node("health").returncode == 0 for _ in Wait(20, "the node to be healthy"))
+
+
+def test_who_comes_while_the_api_is_started_again_is_not_turned_away(
+    commands: Callable[..., Commands],
+) -> None:
+    node = commands()
+    started(node)
+    supervisor, api = running_pid(node.settings), pid_of(node, "api")
+    os.kill(api, signal.SIGKILL)
+    for _ in Wait(20, "the API to come back"):
+        socket.create_connection(("127.0.0.1", node.settings.api_port), 5).close()
+        if pid_of(node, "api") not in (0, api):
+            break
+    assert is_healthy(node)
+    assert running_pid(node.settings) == supervisor
 
 
 @needs_prlimit
