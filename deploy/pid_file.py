@@ -7,6 +7,7 @@ ends, while a number left behind may since belong to somebody else.
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from config.errors import ConfigurationError
@@ -38,11 +39,18 @@ def hold(path: Path) -> int:
     return descriptor
 
 
-def remove(path: Path) -> None:
-    """Remove a file that nobody holds; ConfigurationError if somebody does."""
+def remove(path: Path, first: Callable[[], None] = lambda: None) -> None:
+    """Remove a file that nobody holds, after doing ``first`` something that nobody may come into.
+
+    Raises:
+        ConfigurationError: somebody holds it; nothing was done.
+    """
     descriptor = hold(path)
-    path.unlink()
-    os.close(descriptor)
+    try:
+        first()
+        path.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def holder(path: Path) -> int | None:

@@ -13,6 +13,7 @@ from deploy.node_token import make_node_token
 from deploy.pid_file import hold, pid_file
 from deploy.queue_binary import queue_server_of
 from deploy.queue_server import prepare_queue_server
+from deploy.sockets import prepare_sockets
 from deploy.supervisor import become_supervisor, write_supervisor_configuration
 from deploy.terminal import say
 
@@ -35,7 +36,9 @@ def run_checked(settings: Settings) -> NoReturn:
     Raises:
         ConfigurationError: it runs already, or what it needs cannot be made.
     """
-    _become_node(settings, hold(pid_file(settings)))
+    lock = hold(pid_file(settings))
+    prepare_sockets(settings)  # what ended a former node may have removed their folder since
+    _become_node(settings, lock)
 
 
 def _become_node(settings: Settings, lock: int) -> NoReturn:

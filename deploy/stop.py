@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import suppress
+from functools import partial
 
 from config.errors import ConfigurationError
 from config.settings import PlaceSettings
@@ -53,8 +54,7 @@ def remove_traces(settings: PlaceSettings) -> None:
         ConfigurationError: a node with this FILES_DIR has been started meanwhile.
     """
     if settings.fasttask_files_dir.is_dir():
-        remove(pid_file(settings))
-        remove_sockets(settings)
+        remove(pid_file(settings), first=partial(remove_sockets, settings))
 
 
 def _ended(processes: set[Process], wait: Wait) -> bool:

@@ -61,6 +61,12 @@ def test_a_killed_holder_holds_no_more(path: Path, other: "subprocess.Popen[byte
     assert path.read_text() == f"{os.getpid()}\n"
 
 
+def test_a_file_is_held_until_it_is_removed(path: Path) -> None:
+    held: list[int | None] = []
+    remove(path, first=lambda: held.append(holder(path)))
+    assert (held, path.exists()) == ([os.getpid()], False)
+
+
 def test_a_file_that_nobody_holds_can_be_removed(path: Path) -> None:
     os.close(hold(path))
     remove(path)
