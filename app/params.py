@@ -78,7 +78,7 @@ def written(params: BaseModel) -> bytes:
 
 def _told(model: str, error: BaseException) -> str:
     """An error of the task's code in a line; the log gets to know where it comes from."""
-    why = f"{type(error).__name__}: {error}"
+    why = traceback.format_exception_only(error)[-1].strip()  # whatever its __str__ does
     frames = traceback.extract_tb(error.__traceback__)
     event(log, logging.WARNING, "params_failed", model=model, why=why,
           at=f"{frames[-1].filename}:{frames[-1].lineno}")  # fmt: skip
