@@ -60,7 +60,7 @@ def serve_jobs(
     ``tickets`` is the reading end of the pipe with the right to start them.
     """
     become_a_task_process()
-    begin_to_watch()
+    begin_to_watch(limits.soft_seconds)
     limit_memory(limits.memory_bytes)
     limit_open_files(limits.open_files)
     own_pid = os.getpid()

@@ -98,9 +98,9 @@ def _ignore(_signal: int, _frame: FrameType | None) -> None:
 _watch = _Watch()
 
 
-def begin_to_watch() -> None:
-    """Do now what the first task would: its memory is none that a task takes."""
-    _watch.begin()
+def begin_to_watch(seconds: float) -> None:
+    """Do now what the first task would: the memory for it is none that a task takes."""
+    _watch.after(seconds).begin()
 
 
 def soft_time_limit(seconds: float) -> AbstractContextManager[None]:

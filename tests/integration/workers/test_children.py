@@ -310,6 +310,22 @@ async def test_a_child_is_replaced_after_so_many_jobs(make_pool: MakePool) -> No
     await eventually(lambda: not any(is_alive(int(pid)) for pid in told[:6]))
 
 
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+async def test_an_idle_child_takes_no_cpu_time(make_pool: MakePool, jobs: int) -> None:
+    pool = await make_pool()
+    for _ in range(jobs):
+        await run(pool, "echo", value=1)
+    before = _cpu_ticks(pool.children[0])
+    await asyncio.sleep(0.5)
+
+    assert _cpu_ticks(pool.children[0]) - before <= 4, "in hundredths of a second"
+
+
 async def test_many_children_at_once(make_pool: MakePool) -> None:
     pool = await make_pool(8)
 
