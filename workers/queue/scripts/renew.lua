@@ -36,7 +36,9 @@ local function renew_or_lose(id, task, token)
 end
 
 -- Aborts of ids that never come up would otherwise stay for ever.
-call_on(ABORT, 'ZREMRANGEBYSCORE', '-inf', now - JOB_LIFETIME)
+cleared(ABORT, function()
+  redis.call('ZREMRANGEBYSCORE', ABORT, '-inf', now - JOB_LIFETIME)
+end)
 
 local answers = {}
 for i = 4, #ARGV, 3 do

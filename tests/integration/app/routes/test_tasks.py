@@ -3,7 +3,7 @@
 import asyncio
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,8 @@ import pytest
 from arq import create_pool
 from arq.connections import RedisSettings
 
-from tests.integration.app.cluster import Cluster
+from tests.conftest import PROJECT
+from tests.integration.app.cluster import Certificate, Cluster
 from tests.integration.app.conftest import Held
 from tests.waiting import wait_until
 from workers.queue.serializer import deserialize, serialize
@@ -364,6 +365,17 @@ def test_a_job_of_another_task_is_a_failure_that_says_so(client: httpx.Client) -
     assert "not one of add" in record["result"]
 
 
+@pytest.fixture(scope="module")
+def picky(certificate: Certificate) -> Iterator[httpx.Client]:
+    """A client of a node with a task whose Params has code of its own."""
+    with Cluster(certificate, PROJECT / "tests" / "picky_tasks") as cluster:
+        gateway = cluster.add_gateway()
+        cluster.add_worker().wait_ready()
+        gateway.wait_ready()
+        with gateway.client() as client:
+            yield client
+
+
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "a-key"}])
 @pytest.mark.parametrize(
     ("sent", "why"),
@@ -376,10 +388,10 @@ def test_a_job_of_another_task_is_a_failure_that_says_so(client: httpx.Client) -
     ],
 )
 def test_whatever_a_task_checks_refuses_a_request_and_nobody_elses(
-    client: httpx.Client, sent: dict[str, Any], why: str, headers: dict[str, str]
+    picky: httpx.Client, sent: dict[str, Any], why: str, headers: dict[str, str]
 ) -> None:
-    answer = client.post("/run/picky", json=sent, headers=headers)
+    answer = picky.post("/run/picky", json=sent, headers=headers)
 
     assert answer.status_code == 422
     assert why in answer.text
-    assert client.post("/run/picky", json={"name": " a "}).json()["result"]["name"] == "a"
+    assert picky.post("/run/picky", json={"name": " a "}).json()["result"]["name"] == "a"

@@ -26,14 +26,15 @@ local function whole(number)
   return text
 end
 
--- Run a command on a key that all jobs share or that is about to be written. What a foreign client put
--- there that is of another type makes way: it would stop every call.
-local function call_on(key, command, ...)
-  local answer = redis.pcall(command, key, ...)
-  if type(answer) ~= 'table' or not answer.err then return answer end
-  if not string.find(answer.err, 'WRONGTYPE', 1, true) then error(answer, 0) end
+-- What `act` answers, which is about a key that all jobs share or that is about to be written. What a
+-- foreign client put there that is of another type makes way: it would stop every call.
+local function cleared(key, act)
+  local acted, answer = pcall(act)
+  if acted then return answer end
+  local problem = tostring(type(answer) == 'table' and answer.err or answer)
+  if not string.find(problem, 'WRONGTYPE', 1, true) then error(answer, 0) end
   redis.call('DEL', key)
-  return redis.call(command, key, ...)
+  return act()
 end
 
 -- The answers of `act` to every `count` arguments in a row: many calls in one. What goes wrong with

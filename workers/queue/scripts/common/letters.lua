@@ -43,7 +43,7 @@ local function keep_letter(id, task, job, meta, reason, now, readable)
       'countdown', meta.countdown, 'expire', meta.expire)
   end
   redis.call('PEXPIRE', DEAD_LETTER .. id, LETTER_LIFETIME)
-  call_on(DEAD, 'ZADD', whole(now), id)
+  cleared(DEAD, function() redis.call('ZADD', DEAD, whole(now), id) end)
   redis.call('PEXPIRE', DEAD, LETTER_LIFETIME)
   drop_old_letters(now)
 end

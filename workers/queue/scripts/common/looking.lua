@@ -41,5 +41,6 @@ local function is_aborted(id)
   if memory.are_any_aborted == nil then
     memory.are_any_aborted = redis.call('EXISTS', ABORT) == 1
   end
-  return memory.are_any_aborted and call_on(ABORT, 'ZSCORE', id)
+  return memory.are_any_aborted
+    and cleared(ABORT, function() return redis.call('ZSCORE', ABORT, id) end)
 end
