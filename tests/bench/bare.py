@@ -9,7 +9,8 @@ import uuid
 
 from fastapi import FastAPI, Response
 
-from app.schemas import job_response, record_model, request_model
+from app.params import request_model
+from app.schemas import job_response, record_model
 from config.registry import load_tasks
 from tests.bench.environment import TASKS
 from workers.queue.records import JobView, State
