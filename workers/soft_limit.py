@@ -37,7 +37,6 @@ class _Watch:
         self._ends_at = math.inf  # by the monotonic clock; never while no task runs
         self._other_seconds = threading.Event()
         self._is_watched = False
-        self._no_alarm = _ignore
         os.register_at_fork(after_in_child=self._begin_anew)
 
     def after(self, seconds: float) -> Self:
@@ -57,13 +56,11 @@ class _Watch:
     def __enter__(self) -> None:
         self._ends_at = time.monotonic() + self._seconds
         self.begin()
-        if handler_of(signal.SIGALRM) is not self._no_alarm:
-            self._drop_alarms()
+        self._drop_alarms()
 
     def __exit__(self, *_error: object) -> None:
         self._ends_at = math.inf
-        if handler_of(signal.SIGALRM) is not self._no_alarm:
-            self._drop_alarms()
+        self._drop_alarms()
 
     def _look(self, main_thread: int) -> None:
         """A task begins whenever it likes, so nobody looks less often than one may last."""
@@ -82,8 +79,9 @@ class _Watch:
 
     def _drop_alarms(self) -> None:
         """A task may leave an alarm behind, which would ring in the next one."""
-        set_handler(signal.SIGALRM, self._no_alarm)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if handler_of(signal.SIGALRM) is not _ignore:
+            set_handler(signal.SIGALRM, _ignore)
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _begin_anew(self) -> None:
         """In a fork: the thread is not there."""

@@ -28,6 +28,12 @@ def _read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
+async def _leave_descendants(pool: SlotPool, told: Path) -> list[int]:
+    """Have a task leave some behind; the process ids of its child and of them."""
+    await run(pool, "hostile", how="leave_descendants", text=str(told))
+    return [int(pid) for pid in _read(told).split()]
+
+
 async def _has_ended(broker: Broker, job_id: str) -> bool:
     return (await broker.read(job_id)).is_final
 
@@ -119,9 +125,7 @@ async def test_descendants_of_a_child_go_with_it_when_it_is_replaced(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
     pool = await make_pool(jobs_per_child=1)
-    told = tmp_path / "pids"
-    await run(pool, "hostile", how="leave_descendants", text=str(told))
-    pids = [int(pid) for pid in told.read_text().split()]
+    pids = await _leave_descendants(pool, tmp_path / "pids")
     await eventually(lambda: not any(map(is_alive, pids)), within=3)
 
 
@@ -129,9 +133,7 @@ async def test_descendants_stay_with_a_child_that_goes_on(
     make_pool: MakePool, tmp_path: Path
 ) -> None:
     pool = await make_pool(size=2)
-    told = tmp_path / "pids"
-    await run(pool, "hostile", how="leave_descendants", text=str(told))
-    pids = [int(pid) for pid in told.read_text().split()]
+    pids = await _leave_descendants(pool, tmp_path / "pids")
     [other] = set(pool.children) - set(pids)
 
     os.kill(other, signal.SIGKILL)
@@ -145,13 +147,11 @@ async def test_descendants_go_when_the_worker_ends(
     forks = make_forks()
     pool = SlotPool([Slot(forks, 60.0, 1000)])
     await pool.start()
-    told = tmp_path / "pids"
-    await run(pool, "hostile", how="leave_descendants", text=str(told))
+    pids = await _leave_descendants(pool, tmp_path / "pids")
     pool.close()
     forks.close()
 
     await forks.wait_closed()
-    pids = [int(pid) for pid in told.read_text().split()]
     await eventually(lambda: not any(map(is_alive, pids)), within=1)
 
 

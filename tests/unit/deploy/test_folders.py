@@ -3,7 +3,6 @@ import resource
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from config.errors import ConfigurationError
 from config.settings import Settings, load_settings
 from deploy.checks import check_node
 from deploy.folders import make_folders
-from tests.closed_folder import not_to_be_entered
+from tests.closed_folder import not_to_be_entered, not_to_be_written
 from tests.ports import kept_port
 
 NOBODY = 65534
@@ -21,20 +20,6 @@ OTHER_FILE_SYSTEM = Path("/dev/shm")  # noqa: S108  a folder of its own is made 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-@contextmanager
-def without_permission(folder: Path) -> Iterator[None]:
-    """This process may not write to ``folder``, even if root runs the tests."""
-    user = os.geteuid()
-    folder.chmod(0o500)
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-        folder.chmod(0o700)
 
 
 def test_all_folders_are_made(node: Callable[..., Settings]) -> None:
@@ -75,7 +60,7 @@ def test_a_folder_of_certificates_of_others_is_not_touched(tmp_path: Path) -> No
 
 def test_a_folder_without_permission_is_one_line_with_the_remedy(tmp_path: Path) -> None:
     settings = load_settings(files_dir=tmp_path / "files")
-    with without_permission(tmp_path), pytest.raises(ConfigurationError) as caught:
+    with not_to_be_written(tmp_path), pytest.raises(ConfigurationError) as caught:
         user, group = os.geteuid(), os.getegid()
         make_folders(settings)
     (line,) = caught.value.lines
