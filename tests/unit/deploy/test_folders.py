@@ -14,7 +14,6 @@ from deploy.folders import make_folders
 from tests.closed_folder import not_to_be_entered, not_to_be_written
 from tests.ports import kept_port
 
-NOBODY = 65534
 OTHER_FILE_SYSTEM = Path("/dev/shm")  # noqa: S108  a folder of its own is made there
 
 
