@@ -73,6 +73,7 @@ class Broker:
         ``over_network``: the link may be slow, so large transfers get the time they need.
         """
         self.redis = redis
+        self._over_network = over_network
         self._runner = ScriptRunner(redis, patient=over_network)
         # A connection of their own: the server hands out jobs while outcomes of others are read.
         self._claims = ScriptRunner(redis, patient=over_network)
@@ -134,8 +135,8 @@ class Broker:
                 raise KeyReusedError
             case b"TOO_MANY":
                 raise TooManyWaitingError
-            case [earlier_id, view]:
-                return _view(earlier_id.decode(), view)
+            case [earlier_id, known]:
+                return await self._view(earlier_id.decode(), known)
         return _new_view(job.id, job.task, job.owner, reply)
 
     async def read(self, job_id: str, notify: str = "") -> JobView:
@@ -145,11 +146,18 @@ class Broker:
         """
         if notify:
             with contextlib.suppress(QueueFullError):
-                return _view(job_id, await self._runner.call(scripts.LISTEN, job_id, notify))
-        return _view(job_id, await self._runner.call(scripts.READ, job_id))
+                known = await self._runner.call(scripts.LISTEN, job_id, notify)
+                return await self._view(job_id, known)
+        return await self._view(job_id, await self._runner.call(scripts.READ, job_id))
 
     async def result(self, job_id: str) -> JobView | None:
-        """A job that has ended; None otherwise. Half as much work for the server as to read it."""
+        """A job that has ended; None otherwise. Half as much work for the server as to read it.
+
+        Over a network it is read all the same: only then a large result does not come at once.
+        """
+        if self._over_network:
+            view = await self.read(job_id)
+            return view if view.is_final else None
         stored: bytes | None = await self._runner.call(scripts.GET, keys.RESULT + job_id)
         return final_view(stored) if stored is not None else None
 
@@ -159,7 +167,7 @@ class Broker:
         ``owner``, if not empty, is whose it has to be: a job of others is left alone.
         """
         reply = await self._runner.call(scripts.REVOKE, job_id, self._result_ttl_ms, owner)
-        return Revocation(_view(job_id, reply))
+        return Revocation(await self._view(job_id, reply))
 
     async def dead_letters(self, limit: int) -> DeadLetters:
         """The latest jobs that could not be run, ``limit`` at most, without their parameters."""
@@ -273,11 +281,7 @@ class Broker:
         """The job with its data, which is fetched if it was too large to come with the claim."""
         if not job.bytes_to_fetch:
             return job
-        try:
-            async with patient_twin(self.redis, job.bytes_to_fetch) as twin:
-                data: bytes | None = await twin.get(keys.JOB + job.id)
-        except Exception as error:
-            raise translated(error, "job data") from error
+        data = await self._fetched(keys.JOB + job.id, job.bytes_to_fetch)
         return job._replace(data=data or b"", bytes_to_fetch=0)
 
     async def renew(self, jobs: Sequence[ClaimedJob], longest_run: float) -> list[Lease]:
@@ -335,6 +339,29 @@ class Broker:
         )
         return int(reply)
 
+    # ---- both ------------------------------------------------------------------------------
+
+    async def _view(self, job_id: str, known: list[Any]) -> JobView:
+        """What read.lua says of a job as a record, with its result."""
+        match known:
+            case [b"FINAL", stored]:
+                return final_view(stored)
+            case [b"LARGE", size]:
+                stored = await self._fetched(keys.RESULT + job_id, size)
+                return unknown_job(job_id) if stored is None else final_view(stored)
+            case [b"UNKNOWN"]:
+                return unknown_job(job_id)
+        return _open_view(job_id, known[0] == b"EXPIRED", *(part.decode() for part in known[1:]))
+
+    async def _fetched(self, key: str, size: int) -> bytes | None:
+        """What is stored under a key, of so many bytes, without holding up anything else."""
+        try:
+            async with patient_twin(self.redis, size) as twin:
+                stored: bytes | None = await twin.get(key)
+        except Exception as error:
+            raise translated(error, f"{size} bytes of {key}") from error
+        return stored
+
 
 def _monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
@@ -383,16 +410,6 @@ def _new_view(job_id: str, task: str, owner: str, created: bytes | int) -> JobVi
     return JobView(
         job_id, State.PENDING, task=task, owner=owner, created_ms=created_ms, updated_ms=created_ms
     )
-
-
-def _view(job_id: str, reply: list[Any]) -> JobView:
-    """A reply of read or revoke as a record."""
-    match reply[0]:
-        case b"FINAL":
-            return final_view(reply[1])
-        case b"UNKNOWN":
-            return unknown_job(job_id)
-    return _open_view(job_id, reply[0] == b"EXPIRED", *(part.decode() for part in reply[1:]))
 
 
 def _open_view(

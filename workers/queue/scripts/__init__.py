@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from workers.queue import keys, owners
+from workers.queue.connection import LARGE_BYTES
 
 FOLDER = Path(__file__).parent
 COMMON = tuple(
@@ -100,7 +101,8 @@ def _offered(script: Script) -> str:
 
 def _library() -> str:
     common = "\n".join(path.read_text() for path in COMMON)
-    return keys.lua_constants() + owners.lua_constants() + common + "".join(map(_offered, ALL))
+    constants = f"{keys.lua_constants()}{owners.lua_constants()}local LARGE = {LARGE_BYTES}\n"
+    return constants + common + "".join(map(_offered, ALL))
 
 
 _SOURCE = _library()

@@ -1,15 +1,15 @@
 -- Take a job back: it ends as REVOKED at once, whether it waits or runs.
 --   ARGV  id, result ttl (ms), owner: whose it has to be, or '' for anybody's
---   ->    {'UNKNOWN'} also if it is somebody else's, or {'FINAL', result}: REVOKED by this call, or
---         whatever it had ended as, whosever that is: the result tells. A job that expired
---         unrun ends as FAILURE, as which it was shown
+--   ->    {'UNKNOWN'} also if it is somebody else's, or {'FINAL', result} or
+--         {'LARGE', bytes} as read.lua: REVOKED by this call, or whatever it had ended as, whosever
+--         that is: the result tells. A job that expired unrun ends as FAILURE, as which it was shown
 -- A running attempt is told to stop on its worker's channel, and by its next heartbeat should the
 -- message be lost; its place in a concurrency key stays taken until it has stopped.
 local id, ttl, owner = ARGV[1], ARGV[2], ARGV[3]
 local now = clock()
 
 local result = redis.call('GET', RESULT .. id)
-if result then return {'FINAL', result} end
+if result then return final(result) end
 
 local meta = load_meta(id)
 if owner ~= '' and meta.owner ~= owner then return {'UNKNOWN'} end
@@ -31,4 +31,4 @@ if meta.token then
 elseif meta.key then
   leave_place(id, task, meta.key, now)
 end
-return {'FINAL', redis.call('GET', RESULT .. id)}
+return final(redis.call('GET', RESULT .. id))

@@ -15,7 +15,7 @@ local function begin()
     texts = {}, -- see below
     changes = {}, has_begun = {}, has_ended = {}, -- see counting.lua
     woken = {}, told = {}, -- see waking.lua
-    are_any_aborted = nil, -- see looking.lua
+    are_any_aborted = nil, sent = 0, -- see looking.lua
   }
 end
 

@@ -1,8 +1,16 @@
+-- A result, in the form that read.lua documents. One that would make the whole answer large is not
+-- sent: all others would be held up by it, and over a slow link nobody's answer would come in time.
+local function final(result)
+  if memory.sent + #result > LARGE then return {'LARGE', #result} end
+  memory.sent = memory.sent + #result
+  return {'FINAL', result}
+end
+
 -- A job as it stands, in the form that read.lua documents. `gateway`, if given, will be told of its
 -- end: reading and asking is one step, so no end can fall between the two.
 local function describe(id, gateway)
   local result, seen = unpack(redis.call('MGET', RESULT .. id, META .. id))
-  if result then return {'FINAL', result} end
+  if result then return final(result) end
 
   local meta = load_meta(id, seen)
   local has_job = redis.call('EXISTS', JOB .. id) == 1
