@@ -54,7 +54,7 @@ def _in_turn(names: list[str], number: int) -> list[str]:
     return turned[::-1] if number % 2 else turned
 
 
-def _figures(samples: list[Samples]) -> dict[Figure, float]:
+def _figures(samples: list[Samples]) -> Measured:
     together: dict[Figure, list[float]] = defaultdict(list)
     for sample in samples:
         for figure, values in sample.items():

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from itertools import chain
+from typing import Any
 
 from redis import Redis
 
@@ -26,7 +28,7 @@ BODY = b'{"text": "a create"}'
 HEAD = head("POST", "/create/grow", len(BODY))
 LENGTH = len(HEAD) + len(BODY)
 # How much of the request is sent, and how many ms later the process is killed.
-STEPS = [(0, 0), (10, 0), (len(HEAD), 0), (len(HEAD) + 5, 1)]
+STEPS: list[tuple[int, float]] = [(0, 0), (10, 0), (len(HEAD), 0), (len(HEAD) + 5, 1)]
 STEPS += [(LENGTH, ms) for ms in (0, 0.3, 0.6, 1, 1.3, 1.6, 2, 2.5, 3, 4, 5, 6, 8, 10, 15)]
 
 
@@ -125,12 +127,11 @@ async def executions(queue_url: str) -> tuple[int, float]:
         return len(queue.keys(keys.RESULT + "*")), time.monotonic() - began
 
 
-def left_over(queue: "Redis[bytes]") -> list[bytes]:
+def left_over(queue: Redis) -> list[bytes]:
     """What belongs to jobs that have not ended."""
     names = (keys.JOB, keys.META, keys.IN_PROGRESS)
-    return [key for name in names for key in queue.keys(name + "*")] + queue.zrange(
-        keys.queue("grow"), 0, -1
-    )
+    waiting: Any = queue.zrange(keys.queue("grow"), 0, -1)
+    return [*chain.from_iterable(queue.keys(name + "*") for name in names), *waiting]
 
 
 async def killed_during(

@@ -29,6 +29,8 @@ from tests.chaos.gateway_uploads import bad_uploads
 from tests.chaos.records import Outcome
 from tests.chaos.stage import Setting
 
+Measure = Callable[..., Awaitable[Figures]]
+
 NEED_ROOT = {"full_disk_under_uploads", "full_disk_under_the_queue"}  # they mount small disks
 
 
@@ -37,7 +39,7 @@ async def repeated_after_kills() -> Figures:
     return await killed_gateways(keyed=True)
 
 
-def enter(fault: str, measure: Callable[..., Awaitable[Figures]]) -> None:
+def enter(fault: str, measure: Measure) -> None:
     """Enter a scenario that returns figures into the catalogue."""
 
     async def play(setting: Setting) -> Outcome:
@@ -61,7 +63,7 @@ def outcome_of(figures: Figures) -> Outcome:
     )  # fmt: skip
 
 
-for number, measures in {
+MEASURES: dict[str, list[Measure]] = {
     "9": [killed_gateways, repeated_after_kills],
     "10": [lost_answers],
     "11": [clients_that_go],
@@ -75,6 +77,8 @@ for number, measures in {
     "26": [wrong_passwords],
     "27": [bad_bodies],
     "28": [hostile_outcomes],
-}.items():
+}
+
+for number, measures in MEASURES.items():
     for one in measures:
         enter(number, one)

@@ -10,7 +10,7 @@ SHIFT = os.environ.get("CLOCK_SHIFT", "")
 _true_time = time.time
 
 
-def _shift():
+def _shift() -> float:
     seconds = float(SHIFT.removeprefix("~"))
     return -seconds if SHIFT.startswith("~") and int(time.monotonic()) % 2 else seconds
 
