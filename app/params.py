@@ -23,7 +23,8 @@ from app.errors import UnwritableParamsError
 from app.schemas import ConcurrencyParams
 from config.finite import holds_non_finite
 from config.logs import event
-from config.registry import CONCURRENCY_FIELD, TaskSpec
+from config.registry import TaskSpec
+from config.task_rules import CONCURRENCY_FIELD
 
 log = logging.getLogger("fasttask.app")
 

@@ -21,7 +21,8 @@ from pydantic_core import PydanticSerializationError, from_json
 
 from config.finite import holds_non_finite
 from config.parent import adopt_orphans
-from config.registry import CONCURRENCY_FIELD, TaskSpec
+from config.registry import TaskSpec
+from config.task_rules import CONCURRENCY_FIELD
 from workers.frames import framed, read_frames
 from workers.outcome import Ending, Outcome, outcome_of_text
 from workers.resource_limits import cpu_time_limit, limit_memory, limit_open_files

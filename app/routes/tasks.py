@@ -16,8 +16,9 @@ from app.patience import unless_gone
 from app.restricted_routes import TaskRoute
 from app.routes.refusals import INVALID, OF_BODIES, REFUSALS
 from app.schemas import job_response, record_model
-from config.registry import CONCURRENCY_FIELD, TaskSpec
+from config.registry import TaskSpec
 from config.settings import Settings
+from config.task_rules import CONCURRENCY_FIELD
 from workers.queue.records import NewJob
 
 LONGEST_WAIT = 3600  # seconds

@@ -19,7 +19,8 @@ from pydantic import (
 
 from app.errors import UnwritableParamsError
 from app.params import request_model, written
-from config.registry import CONCURRENCY_FIELD, TaskSpec
+from config.registry import TaskSpec
+from config.task_rules import CONCURRENCY_FIELD
 
 
 class Loose(BaseModel):
