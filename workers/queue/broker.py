@@ -4,7 +4,7 @@ import contextlib
 import math
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -21,10 +21,8 @@ from workers.queue.errors import (
 from workers.queue.records import (
     NOT_ONCE,
     VERDICTS,
-    Buried,
     Claim,
     ClaimedJob,
-    DeadLetter,
     DeadLetters,
     JobView,
     Lease,
@@ -35,6 +33,14 @@ from workers.queue.records import (
     Verdict,
     unknown_job,
 )
+from workers.queue.replies import (
+    claim_of,
+    counters,
+    difference,
+    letter_of,
+    new_view,
+    open_view,
+)
 from workers.queue.runner import ScriptRunner, translated
 from workers.queue.stored_result import final_view
 from workers.queue.turns import Turns
@@ -44,7 +50,6 @@ CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
 # Of data that come with a claim beside the queue server. All of many large jobs would not come
 # within the time of an answer, however often asked for; so much takes a tenth of it.
 MOST_BESIDE = 32 * 2**20  # bytes
-WORDS_A_JOB, WORDS_A_BURIED = 6, 3  # of the answer to a claim
 
 # Window of time -> the snapshots it is counted from, both in seconds; see counting.lua.
 WINDOWS = {60: 5, 900: 60, 3600: 60, 86400: 900}
@@ -137,7 +142,7 @@ class Broker:
                 raise TooManyWaitingError
             case [earlier_id, known]:
                 return await self._view(earlier_id.decode(), known)
-        return _new_view(job.id, job.task, job.owner, reply)
+        return new_view(job.id, job.task, job.owner, reply)
 
     async def read(self, job_id: str, notify: str = "") -> JobView:
         """A job as it stands. ``notify`` names the gateway to tell when it ends.
@@ -172,7 +177,7 @@ class Broker:
     async def dead_letters(self, limit: int) -> DeadLetters:
         """The latest jobs that could not be run, ``limit`` at most, without their parameters."""
         total, letters = await self._runner.call(scripts.DEAD_LETTERS, limit)
-        return DeadLetters(total, [_letter(letter) for letter in letters])
+        return DeadLetters(total, [letter_of(letter) for letter in letters])
 
     async def replay(self, letter_id: str, job_id: str) -> JobView | None:
         """Make the job ``job_id`` from a dead letter, which is dropped; None if there is none.
@@ -186,7 +191,7 @@ class Broker:
                 return None
             case b"UNREADABLE":
                 raise UnreadableLetterError
-        return _new_view(job_id, reply[2].decode(), reply[3].decode(), reply[1])
+        return new_view(job_id, reply[2].decode(), reply[3].decode(), reply[1])
 
     async def statistics(
         self, tasks: Sequence[str], *, workers: bool = True, owner: str = ""
@@ -199,13 +204,13 @@ class Broker:
         totals, lengths, starts, presences = await self._runner.call(
             scripts.STATISTICS, "1" if workers else "0", owner, len(WINDOWS), *windows, *tasks
         )
-        now = _counters(totals)
+        now = counters(totals)
         running = {t: now.get(f"{t}:{State.STARTED}", 0) for t in tasks}
         return Statistics(
             totals=now,
             waiting={t: max(0, n - running[t]) for t, n in zip(tasks, lengths, strict=True)},
             completed_since={
-                window: _difference(now, _counters(start) if start is not None else now)
+                window: difference(now, counters(start) if start is not None else now)
                 for window, start in zip(WINDOWS, starts, strict=True)
             },
             workers={p["name"]: p for p in map(orjson.loads, presences)},
@@ -231,11 +236,7 @@ class Broker:
         )  # fmt: skip
         now_ms, number, *words = await self._answer_to_claim(claim, tasks, patience)
         self._learn_clock(now_ms)
-        buried_from = WORDS_A_JOB * number
-        return Claim(
-            [_claimed(job) for job in _rows(words[:buried_from], WORDS_A_JOB)],
-            [_buried(job) for job in _rows(words[buried_from:], WORDS_A_BURIED)],
-        )
+        return claim_of(number, words)
 
     async def _answer_to_claim(
         self, claim: tuple[str | int, ...], tasks: Sequence[str], patience: float
@@ -351,7 +352,7 @@ class Broker:
                 return unknown_job(job_id) if stored is None else final_view(stored)
             case [b"UNKNOWN"]:
                 return unknown_job(job_id)
-        return _open_view(job_id, known[0] == b"EXPIRED", *(part.decode() for part in known[1:]))
+        return open_view(job_id, known)
 
     async def _fetched(self, key: str, size: int) -> bytes | None:
         """What is stored under a key, of so many bytes, without holding up anything else."""
@@ -365,75 +366,3 @@ class Broker:
 
 def _monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
-
-
-def _rows(words: list[Any], length: int) -> Iterator[list[Any]]:
-    return (words[i : i + length] for i in range(0, len(words), length))
-
-
-def _claimed(reply: list[Any]) -> ClaimedJob:
-    job_id, task, token, attempt, data, key = reply
-    data, to_fetch = (b"", data) if isinstance(data, int) else (data, 0)
-    return ClaimedJob(
-        _text(job_id), task.decode(), token.decode(), int(attempt), data, _text(key), to_fetch
-    )
-
-
-def _buried(reply: list[bytes]) -> Buried:
-    job_id, task, state = map(_text, reply)
-    return Buried(job_id, task, State(state))
-
-
-def _text(stored: bytes) -> str:
-    """What may be no text, as it may be a foreign client's: then its job is just fenced."""
-    return stored.decode(errors="replace")
-
-
-def _letter(reply: list[Any]) -> DeadLetter:
-    texts = (_text(part or b"") for part in reply)
-    job_id, died, task, owner, created, worker, reason, attempts, readable = texts
-    return DeadLetter(
-        id=job_id,
-        task=task,
-        owner=owner,
-        died_ms=int(died),
-        created_ms=int(created) if created.isdecimal() else None,
-        worker=worker or None,
-        reason=reason,
-        attempts=int(attempts or 0),
-        replayable=readable == "1",
-    )
-
-
-def _new_view(job_id: str, task: str, owner: str, created: bytes | int) -> JobView:
-    created_ms = int(created)
-    return JobView(
-        job_id, State.PENDING, task=task, owner=owner, created_ms=created_ms, updated_ms=created_ms
-    )
-
-
-def _open_view(
-    job_id: str, expired: bool, task: str, owner: str, state: str, created: str, started: str,
-    updated: str, worker: str, attempts: str,
-) -> JobView:  # fmt: skip
-    text = "expired: the job was not started within 30 days" if expired else ""
-    return JobView(
-        id=job_id,
-        state=State.FAILURE if expired else State(state),
-        result=orjson.dumps(text),
-        task=task or None,
-        owner=owner or None,
-        created_ms=int(created) if created else None,
-        started_ms=int(started) if started else None,
-        updated_ms=int(updated) if updated else None,
-        tries=int(attempts),
-        worker=worker or None,
-    )
-
-
-def _counters(flat: list[bytes]) -> dict[str, int]:
-    return {key.decode(): int(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
-
-
-def _difference(now: dict[str, int], then: dict[str, int]) -> dict[str, int]:
-    return {key: count - then.get(key, 0) for key, count in now.items()}
