@@ -1,8 +1,8 @@
 """The scenarios of every run, with a lease of 3 s and few repetitions.
 
 `make chaos` plays all of them with the real lease, and looks at the times too. Rows 1, 2, 4 and 32
-are in every run through tests/integration/workers/test_worker_process.py, which shows the same
-without load.
+are in every run through test_lost_workers.py and its neighbours in tests/integration/workers, which
+show the same without load.
 """
 
 import pytest

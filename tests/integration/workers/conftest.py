@@ -11,11 +11,14 @@ import orjson
 import pytest
 
 from tests.conftest import SAMPLE_TASKS
+from tests.held_jobs import Held
 from tests.queue_server import QueueServer
+from tests.queue_state import new_job
 from tests.worker_process import WorkerProcess
 from workers.child import JobLimits
 from workers.fork_client import ForkClient, ForkPlan
 from workers.outcome import Outcome
+from workers.queue.broker import Broker
 from workers.queue.records import ClaimedJob
 from workers.slots import Slot, SlotPool
 
@@ -105,3 +108,19 @@ def make_worker(
     for worker in made:
         worker.kill()
         sys.stdout.write(worker.log)  # shown if the test failed
+
+
+@pytest.fixture
+def hold(tmp_path: Path) -> Iterator[Callable[[Broker, str], Awaitable[Held]]]:
+    """Creates jobs that run until they are let go."""
+    made: list[Held] = []
+
+    async def create(broker: Broker, job_id: str, **fields: object) -> Held:
+        held = Held(tmp_path, job_id)
+        made.append(held)
+        assert await broker.create(new_job(job_id, "hold", params=held.params, **fields))
+        return held
+
+    yield create
+    for held in made:
+        held.let_go()
