@@ -19,8 +19,8 @@ CONFIG = PROJECT / "tests" / "integration" / "app" / "openapi_fuzz" / "schemathe
 # What is sent: (phases, examples of each operation, fewest requests that count as having looked).
 PHASES = {
     "every boundary": ("examples,coverage", 1, 1500),
-    "all kinds of things": ("fuzzing", 20, 350),
-    "what answers tell": ("stateful", 20, 60),
+    "all kinds of things": ("fuzzing", 10, 175),
+    "what answers tell": ("stateful", 12, 36),
 }
 SENT = re.compile(r"(\d+) generated")
 
