@@ -51,6 +51,9 @@ CRASH_LIMIT = 3  # attempts that may end without a word before a job is given up
 # within the time of an answer, however often asked for; so much takes a tenth of it.
 MOST_BESIDE = 32 * 2**20  # bytes
 
+# What we take for the server's time is late by the way of its last answer, and rounded.
+CLOCK_SLACK_MS = 100
+
 # Window of time -> the snapshots it is counted from, both in seconds; see counting.lua.
 WINDOWS = {60: 5, 900: 60, 3600: 60, 86400: 900}
 
@@ -88,6 +91,7 @@ class Broker:
         self._most_waiting = most_waiting
         self._turns = Turns()
         self._server_ahead_ms: int | None = None  # of our monotonic clock, when it last answered
+        self._claimed_ms = 0  # by its clock, when the last claim was sent; 0: not known
         #: By our monotonic clock, when the server's was last found to have jumped ahead of it: set
         #: forward, or ours stood still. Leases that it ended may have been renewed in good time.
         self.clock_jumped_at = -math.inf
@@ -229,6 +233,7 @@ class Broker:
         ``patience``: if not 0, it waits for work to come first, so many seconds at most.
         """
         in_turn, share = self._turns.next(tasks, wanted)
+        self._claimed_ms = self._server_ms()
         claim: tuple[str | int, ...] = (
             worker, nonce or secrets.token_hex(4), wanted, self._lease_ms,
             CRASH_LIMIT, self._result_ttl_ms, self._large_bytes, self._doubt_ms(),
@@ -274,9 +279,12 @@ class Broker:
         Whoever claims has renewed its leases within half a lease, and so none of them ends before.
         0, at any time, as long as nothing is known of that clock: then nothing is held either.
         """
-        if self._server_ahead_ms is None:
-            return 0
-        return self._server_ahead_ms + _monotonic_ms() + self._lease_ms // 2
+        now_ms = self._server_ms()
+        return now_ms and now_ms + self._lease_ms // 2
+
+    def _server_ms(self) -> int:
+        """What time it is by the server's clock; 0 as long as nothing is known of that."""
+        return 0 if self._server_ahead_ms is None else self._server_ahead_ms + _monotonic_ms()
 
     async def with_data(self, job: ClaimedJob) -> ClaimedJob:
         """The job with its data, which is fetched if it was too large to come with the claim."""
@@ -327,11 +335,12 @@ class Broker:
 
     async def recover(self, worker: str, tasks: Iterable[str]) -> int:
         """Make the jobs due that an earlier process of ``worker`` died with; how many."""
-        return int(await self._runner.call(scripts.RECOVER, worker, "", *tasks))
+        return int(await self._runner.call(scripts.RECOVER, worker, "", 0, *tasks))
 
     async def unclaim(self, worker: str, nonce: str, tasks: Iterable[str]) -> int:
-        """Undo a claim whose answer was lost: nobody runs its jobs, and none of them crashed."""
-        return int(await self._claims.call(scripts.RECOVER, worker, nonce, *tasks))
+        """Undo the last claim, whose answer was lost: nobody runs its jobs, none has crashed."""
+        since = self._claimed_ms and self._claimed_ms + self._lease_ms - CLOCK_SLACK_MS
+        return int(await self._claims.call(scripts.RECOVER, worker, nonce, since, *tasks))
 
     async def announce(self, worker: str, presence: dict[str, Any], lasting: float) -> int:
         """Say that ``worker`` is there for ``lasting`` seconds (0: gone); how many there are."""

@@ -1,11 +1,19 @@
 """recover: a worker that starts again takes back at once what it died with."""
 
+import pytest
 from arq.connections import ArqRedis
 
 from tests.queue_state import OTHER, TASK, WORKER, claim_one, created_and_claimed, meta_of, new_job
+from tests.waiting import eventually
 from workers.queue import keys
 from workers.queue.broker import Broker
 from workers.queue.records import Concurrency, State, Verdict
+
+
+@pytest.fixture
+def hasty(redis: ArqRedis) -> Broker:
+    """The door of a worker whose leases are short."""
+    return Broker(redis, result_expires=600, lease=0.3)
 
 
 async def test_own_jobs_are_due_at_once_and_the_crash_counts(
@@ -76,6 +84,25 @@ async def test_undoing_a_claim_gives_back_its_place(broker: Broker) -> None:
     await broker.claim(WORKER, 1, [TASK], nonce="lost")
     await broker.unclaim(WORKER, "lost", [TASK])
     assert len((await broker.claim(OTHER, 1, [TASK])).jobs) == 1
+
+
+async def test_a_claim_is_undone_also_when_its_leases_have_run_out(
+    redis: ArqRedis, hasty: Broker
+) -> None:
+    await hasty.claim(WORKER, 1, [TASK])  # which tells it the server's time
+    for _ in range(2):
+        await hasty.create(new_job())
+    [lost] = (await hasty.claim(WORKER, 1, [TASK], nonce="lost")).jobs
+
+    async def lease_has_run_out() -> bool:
+        return not await redis.exists(keys.IN_PROGRESS + lost.id)
+
+    await eventually(lease_has_run_out)
+    assert await hasty.unclaim(WORKER, "lost", [TASK]) == 1
+
+    again = (await hasty.claim(OTHER, 5, [TASK])).jobs
+    assert [job.attempt for job in again] == [1, 1]
+    assert "crashes" not in await meta_of(redis, lost.id)
 
 
 async def test_a_claim_that_took_nothing_is_undone_as_well(broker: Broker) -> None:
