@@ -2,11 +2,13 @@
 
 Supervisor takes a log that cannot be written for a reason to end, and with it ends the whole node:
 whether the disk of the logs is full or somebody removed their folder, no job depends on it. It does
-the same if it cannot listen again at once for an API that was killed.
+the same if it cannot listen again at once for an API that was killed. And it looks once a second
+only whether there is anything to start, or a signal has come.
 """
 
 import os
 import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,53 @@ class LastingSocket(SocketManager):  # type: ignore[misc]
         """
 
 
+class Bell:
+    """Wakes the supervisor when a signal has come, as one of the sockets that it looks at."""
+
+    def __init__(self, sockets: dict[int, Any]) -> None:
+        """``sockets`` are those, by their descriptors."""
+        self._sockets = sockets
+        self._rung, self._ringing = socket.socketpair()
+        for end in (self._rung, self._ringing):
+            end.setblocking(False)
+
+    def __enter__(self) -> None:
+        self._sockets[self._rung.fileno()] = self
+        signal.set_wakeup_fd(self._ringing.fileno(), warn_on_full_buffer=False)
+
+    def __exit__(self, *_error: object) -> None:
+        signal.set_wakeup_fd(-1)
+        del self._sockets[self._rung.fileno()]
+        self._ringing.close()
+        self._rung.close()
+
+    def readable(self) -> bool:
+        """Part of what the supervisor asks its sockets for, as are the others here."""
+        return True
+
+    def writable(self) -> bool:
+        """Never."""
+        return False
+
+    def handle_read_event(self) -> None:
+        """The signals themselves are known to the supervisor already."""
+        self._rung.recv(4096)
+
+    def handle_error(self) -> None:
+        """Nothing is lost if it was not heard."""
+
+
+class PromptSupervisor(supervisord.Supervisor):  # type: ignore[misc]
+    """The supervisor, without its waits of up to a second for what is there already."""
+
+    def runforever(self) -> None:
+        """Start the parts at once, and hear signals at once."""
+        for group in sorted(self.process_groups.values()):
+            group.transition()
+        with Bell(self.options.get_socket_map()):
+            super().runforever()
+
+
 def _make_folder_of(log: str) -> None:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
 
@@ -77,5 +126,6 @@ def _make_folder_of(log: str) -> None:
 if __name__ == "__main__":
     loggers.RotatingFileHandler = PatientLog
     supervisord.ServerOptions = NodeOptions
+    supervisord.Supervisor = PromptSupervisor
     process.SocketManager = LastingSocket
     supervisord.main()
