@@ -21,9 +21,8 @@ class FrameBuffer:
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """Add ``chunk``; yield the frames that are complete now."""
-        size = len(chunk) - HEADER.size
-        if not self._bytes and size > 0 and HEADER.unpack_from(chunk) == (size,):
-            yield chunk[HEADER.size :]  # one frame, as nearly always
+        if not self._bytes and _is_one_frame(chunk):  # as nearly always
+            yield chunk[HEADER.size :]
             return
         self._bytes += chunk
         while len(self._bytes) >= HEADER.size:
@@ -34,6 +33,10 @@ class FrameBuffer:
             frame = bytes(memoryview(self._bytes)[HEADER.size : end])
             del self._bytes[:end]
             yield frame
+
+
+def _is_one_frame(chunk: bytes) -> bool:
+    return len(chunk) > HEADER.size and HEADER.unpack_from(chunk)[0] == len(chunk) - HEADER.size
 
 
 def read_frames(connection: socket.socket) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from _signal import getsignal as handler_of  # type: ignore[import-not-found]
 from _signal import signal as set_handler
 from contextlib import AbstractContextManager
 from types import FrameType
+from typing import Self
 
 TIME_IS_UP = (
     signal.SIGRTMIN
@@ -29,40 +30,37 @@ class SoftTimeLimitExceeded(Exception):
 
 
 class _Watch:
-    """Looks at the time from a thread of its own, and tells the main thread when it is up.
-
-    After a task that slept, each call of a function costs some 6 us until the core has it at hand
-    again; so there are few of them around a task.
-    """
+    """Looks at the time from a thread of its own, and tells the main thread when it is up."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0  #: that a block may last
+        self._seconds = 0.0
         self._ends_at = math.inf  # by the monotonic clock; never while no task runs
         self._other_seconds = threading.Event()
         self._is_watched = False
         os.register_at_fork(after_in_child=self._begin_anew)
 
-    def change(self, seconds: float) -> None:
-        """From the next block on it may last so long."""
-        self.seconds = seconds
-        self._other_seconds.set()
+    def after(self, seconds: float) -> Self:
+        """It, for a block that may last so long."""
+        if seconds != self._seconds:
+            self._seconds = seconds
+            self._other_seconds.set()
+        return self
 
     def begin(self) -> None:
         """Have the thread run; only the main thread may ask for it."""
-        self._is_watched = True
-        self._drop_alarms()
-        set_handler(TIME_IS_UP, self._ring)
-        _thread.start_new_thread(self._look, (_thread.get_ident(),))
+        if not self._is_watched:
+            self._is_watched = True
+            set_handler(TIME_IS_UP, self._ring)
+            _thread.start_new_thread(self._look, (_thread.get_ident(),))
 
     def __enter__(self) -> None:
-        if not self._is_watched:
-            self.begin()
-        self._ends_at = time.monotonic() + self.seconds
+        self._ends_at = time.monotonic() + self._seconds
+        self.begin()
+        self._drop_alarms()
 
     def __exit__(self, *_error: object) -> None:
         self._ends_at = math.inf
-        if handler_of(signal.SIGALRM) is not _ignore:
-            self._drop_alarms()
+        self._drop_alarms()
 
     def _look(self, main_thread: int) -> None:
         """A task begins whenever it likes, so nobody looks less often than one may last."""
@@ -71,18 +69,19 @@ class _Watch:
             if left <= 0:
                 signal.pthread_kill(main_thread, TIME_IS_UP)
                 left = math.inf
-            self._other_seconds.wait(min(left, self.seconds))
+            self._other_seconds.wait(min(left, self._seconds))
             self._other_seconds.clear()
 
     def _ring(self, _signal: int, _frame: FrameType | None) -> None:
         if time.monotonic() >= self._ends_at:  # else it is for a former task
             self._ends_at = math.inf
-            raise SoftTimeLimitExceeded(f"the task ran longer than {self.seconds:g} s")
+            raise SoftTimeLimitExceeded(f"the task ran longer than {self._seconds:g} s")
 
     def _drop_alarms(self) -> None:
         """A task may leave an alarm behind, which would ring in the next one."""
-        set_handler(signal.SIGALRM, _ignore)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if handler_of(signal.SIGALRM) is not _ignore:
+            set_handler(signal.SIGALRM, _ignore)
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _begin_anew(self) -> None:
         """In a fork: the thread is not there."""
@@ -99,8 +98,7 @@ _watch = _Watch()
 
 def begin_to_watch(seconds: float) -> None:
     """Do now what the first task would: the memory for it is none that a task takes."""
-    with soft_time_limit(seconds):
-        pass
+    _watch.after(seconds).begin()
 
 
 def soft_time_limit(seconds: float) -> AbstractContextManager[None]:
@@ -109,6 +107,4 @@ def soft_time_limit(seconds: float) -> AbstractContextManager[None]:
     Works in the main thread, through a signal. Code that does not come back to the interpreter,
     such as a long call into C, gets the exception when it does.
     """
-    if seconds != _watch.seconds:
-        _watch.change(seconds)
-    return _watch
+    return _watch.after(seconds)

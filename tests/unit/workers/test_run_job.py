@@ -283,3 +283,27 @@ def test_the_frames_left_out_are_ours() -> None:
     except ValueError as error:
         assert "def function" not in describe(error, 0)
         assert describe(error, 99).splitlines() == ["ValueError: hello"]
+
+
+class Wakes(BaseModel):
+    """A Result whose validator leaves an alarm behind."""
+
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def wake(cls, number: int) -> int:
+        """Ring soon."""
+        signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it rang in another task"))
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        return number
+
+
+def test_an_alarm_that_a_result_leaves_behind_does_not_ring_in_the_next_task() -> None:
+    def task(**_: Any) -> dict[str, int]:
+        time.sleep(0.1)
+        return {"Number": 1}
+
+    wakes = TaskSpec("mine", lambda **_: {"number": 1}, Params, Wakes, "")
+    assert run_job(wakes, job(a=1), LIMITS).ending is Ending.SUCCESS
+    assert run_job(spec(task), job(a=1), LIMITS).ending is Ending.SUCCESS
