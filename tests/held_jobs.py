@@ -1,4 +1,4 @@
-"""Jobs of the task `hold`, which run until they are let go."""
+"""Jobs of the task `hold`, which run until they are let go, and the processes that ran them."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Held:
     @property
     def attempts(self) -> list[int]:
         """The process ids of all attempts that began."""
-        return [int(pid) for pid in self.record.read_text().split()] if self.record.exists() else []
+        return pids_in(self.record) if self.record.exists() else []
 
     async def begun(self, attempts: int = 1, within: float = 10.0) -> None:
         """Wait until so many attempts have begun."""
@@ -37,3 +37,8 @@ def let_go(*records: Path) -> None:
     """Have the attempts return that keep these records, also later ones."""
     for record in records:
         Path(f"{record}.go").touch()
+
+
+def pids_in(path: Path) -> list[int]:
+    """The process ids that a task has written down."""
+    return [int(pid) for pid in path.read_text().split()]

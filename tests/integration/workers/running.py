@@ -1,7 +1,6 @@
 """Jobs that whole workers run."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import orjson
 from arq.connections import ArqRedis
@@ -40,8 +39,3 @@ async def assert_nothing_left_but_presence(redis: ArqRedis) -> None:
         await redis.delete(keys.WORKER + name.decode())
     await redis.delete(keys.WORKERS)
     await assert_nothing_left(redis)
-
-
-def pids_in(path: Path) -> list[int]:
-    """The process ids that a task has written down."""
-    return [int(pid) for pid in path.read_text().split()]

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.held_jobs import let_go
+from tests.held_jobs import let_go, pids_in
 from tests.integration.workers.conftest import MakePool, claimed, run, run_job
 from tests.waiting import eventually, is_alive
 from workers.child_handle import ChildHandle
@@ -159,7 +159,7 @@ async def test_the_hard_limit_ends_what_ignores_everything_and_its_descendants(
 
     assert (outcome.ending, outcome.reason) == (Ending.KILLED, StopReason.TIME_LIMIT)
     assert "TIME_LIMIT" in outcome.text
-    pids = [int(pid) for pid in told.read_text().split()]
+    pids = pids_in(told)
     await eventually(lambda: not any(map(is_alive, pids)), within=1)
     assert (await run(pool, "echo", value=1)).ending is Ending.SUCCESS
 

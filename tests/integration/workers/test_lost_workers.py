@@ -10,7 +10,8 @@ from pathlib import Path
 import orjson
 from arq.connections import ArqRedis
 
-from tests.integration.workers.running import LEASE, MakeWorker, ended, pids_in
+from tests.held_jobs import pids_in
+from tests.integration.workers.running import LEASE, MakeWorker, ended
 from tests.queue_server import QueueServer
 from tests.queue_state import assert_nothing_left, limited, new_job
 from tests.waiting import eventually, is_alive

@@ -17,6 +17,7 @@ import orjson
 import pytest
 
 from tests.conftest import SAMPLE_TASKS
+from tests.held_jobs import pids_in
 from tests.open_python import OpenPython, copied_python, present_python
 from tests.queue_server import QueueServer
 from tests.queue_state import new_job
@@ -136,7 +137,7 @@ async def test_its_processes_end_like_all_others(
     params = orjson.dumps({"how": "block_everything", "text": str(told)})
     await broker.create(new_job("stubborn", "hostile", params=params))
     await eventually(told.exists)
-    pids = [int(pid) for pid in told.read_text().split()]
+    pids = pids_in(told)
     assert (await broker.revoke("stubborn")).accepted
     await eventually(lambda: not any(map(is_alive, pids)))
 

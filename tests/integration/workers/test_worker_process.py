@@ -11,12 +11,11 @@ import orjson
 import pytest
 from arq.connections import ArqRedis
 
-from tests.held_jobs import Held
+from tests.held_jobs import Held, pids_in
 from tests.integration.workers.running import (
     MakeWorker,
     assert_nothing_left_but_presence,
     ended,
-    pids_in,
     run,
 )
 from tests.queue_server import QueueServer
